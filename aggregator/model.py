@@ -1,0 +1,415 @@
+"""The plain data that flows between the stages. Frozen, no behaviour beyond trivial properties, no I/O.
+
+Five nouns: a *feed* is a subscription; an *item* is one published piece; a *story* is the items about one event;
+a *topic* is a saga of stories; a *digest* is what a reader gets for a period.
+Times named `x_at` are aware datetimes in UTC; `x_seconds` are seconds, `x_bytes` bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Clock = Callable[[], datetime]
+"""Returns the program's idea of now: an aware UTC datetime."""
+
+
+# --- feeds -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A subscription as the person wrote it in feeds.toml (or a source row of an imported archive)."""
+
+    name: str
+    url: str
+    title: str | None = None
+    tags: tuple[str, ...] = ()
+    enabled: bool = True
+    interval_seconds: int | None = None
+    language: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    user_agent: str | None = None
+    auth: str | None = None
+    proxy: str | None = None
+    allow_private: bool | None = None
+    full_text: bool = False
+    weight: float = 1.0
+    mute: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """ETag and Last-Modified, opaque, as the server sent them (RFC 9110 section 8.8), and when."""
+
+    etag: str | None
+    last_modified: str | None
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PollHints:
+    """What server and document say about how often to come back; each is a lower bound, None = said nothing."""
+
+    max_age_seconds: int | None = None
+    ttl_seconds: int | None = None
+    update_period_seconds: int | None = None
+    skip_hours: tuple[int, ...] = ()
+    skip_days: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """What the program has learned about a feed; it lives in the database, never in feeds.toml."""
+
+    id: int
+    name: str
+    url: str
+    fetch_url: str
+    created_at: datetime
+    title: str | None = None
+    link: str | None = None
+    language: str | None = None
+    validators: Validators | None = None
+    hints: PollHints = PollHints()
+    body_hash: str | None = None
+    identity: str = "guid"
+    """How items are told apart: "guid", or degraded to "link" or "hash" (see feeds/dedupe.py)."""
+    last_attempt_at: datetime | None = None
+    last_success_at: datetime | None = None
+    next_poll_at: datetime | None = None
+    reason: str = "never polled"
+    """Why it is polled when it is: a short sentence."""
+    error: str | None = None
+    error_since_at: datetime | None = None
+    warning: str | None = None
+    streak: int = 0
+    """Failures in a row."""
+    retry_after_at: datetime | None = None
+    """Not before this moment, not even by hand (429/503 with Retry-After)."""
+    gone: bool = False
+    items_per_day: float | None = None
+    subscribed: bool = True
+    """False for the sources of an imported archive and for feeds taken out of feeds.toml."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueFeed:
+    """A subscription together with what is known of it, ready to be fetched."""
+
+    feed: Feed
+    state: FeedState
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The outcome of one poll. Network trouble is data here, not an exception.
+
+    `outcome` is one of
+      "changed"    a body came whose hash is new (`body`, `body_hash`)
+      "same"       304, or a 200 whose body hash is the stored one
+      "failed"     no usable answer; `error` is the sentence for the person (a cut body may still be in `body`)
+      "throttled"  429 or 503, or another answer with Retry-After
+      "gone"       410
+    """
+
+    outcome: str
+    url: str
+    at: datetime
+    final_url: str
+    permanent_url: str | None = None
+    """Where an unbroken chain of 301 and 308 led; to be stored once the body proved to be a feed."""
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Lower-case names."""
+    body: bytes | None = None
+    body_hash: str | None = None
+    validators: Validators | None = None
+    max_age_seconds: int | None = None
+    retry_after_at: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedItem:
+    """One entry as the document gives it, not yet cleaned. Strings may hold markup and control characters."""
+
+    guid: str | None = None
+    link: str | None = None
+    title: str = ""
+    title_is_html: bool = True
+    summary: str = ""
+    content: str = ""
+    published: str | None = None
+    published_at: datetime | None = None
+    updated: str | None = None
+    updated_at: datetime | None = None
+    language: str | None = None
+    base: str | None = None
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFeed:
+    """A document that was recognised as a feed; `error` says what was wrong with it even though items came out."""
+
+    version: str
+    title: str | None = None
+    link: str | None = None
+    language: str | None = None
+    hints: PollHints = PollHints()
+    items: tuple[ParsedItem, ...] = ()
+    error: str | None = None
+
+
+# --- items -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An enclosure, Media RSS or JSON Feed attachment. `type` is a MIME type, `kind` audio, video, image or other."""
+
+    url: str
+    type: str = ""
+    seconds: int | None = None
+    title: str | None = None
+    host: str | None = None
+    """Who speaks: the podcast's or episode's author."""
+    size_bytes: int | None = None
+
+    @property
+    def kind(self) -> str:
+        head = self.type.partition("/")[0]
+        return head if head in ("audio", "video", "image") else "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One published piece, normalised. Its copies in several feeds are one item with several appearances.
+
+    `key` is its identity within the feed ("g:" guid, "l:" link, "h:" content hash; see feeds/dedupe.py).
+    `id` is 0 until it is stored; `feed` is the name of the feed that had it first, `publisher` that feed's title.
+    """
+
+    key: str
+    title: str
+    link: str | None
+    canonical_link: str | None
+    summary: str
+    published_at: datetime
+    content_hash: str
+    id: int = 0
+    feed: str = ""
+    publisher: str = ""
+    arrived_at: datetime | None = None
+    date_rule: str = "given"
+    """Where published_at comes from: "given", "updated", "arrival" (missing or absurd) or "future" (then arrival)."""
+    updated_at: datetime | None = None
+    summary_html: str = ""
+    content_html: str = ""
+    language: str | None = None
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """That an item stood in a feed."""
+
+    item_id: int
+    feed: str
+    key: str
+    link: str | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What storing one feed's items changed: ids of the new and of the edited items, and how many were known."""
+
+    new: tuple[int, ...] = ()
+    edited: tuple[int, ...] = ()
+    appeared: tuple[int, ...] = ()
+    """Items that were known from another feed and now appear in this one too."""
+    known: int = 0
+
+
+# --- stories and topics ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Why an item is in its story.
+
+    `rule` is "join" (score reached the threshold), "new" (nothing near enough), "round-up" (stays alone), "copy" (near-copy
+    of `copy_of`), "repair" (the story it was in was merged) or "person". `score` is the similarity to the story (or to the
+    best story that was refused, for "new"). `nearest` pairs item ids with similarities, best first; `terms` pairs shared
+    words with their share of the similarity, largest first.
+    """
+
+    item_id: int
+    story_id: int
+    score: float = 0.0
+    threshold: float = 0.0
+    rule: str = "new"
+    nearest: tuple[tuple[int, float], ...] = ()
+    terms: tuple[tuple[str, float], ...] = ()
+    copy_of: int | None = None
+    """Id of the item whose wire text this one repeats; copies count as one independent publisher."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The items about one event. A lone item is a story of one. Ids are stable; a merged id redirects for ever."""
+
+    id: int
+    title: str
+    first_published_at: datetime
+    last_published_at: datetime
+    brief: str = ""
+    keywords: tuple[str, ...] = ()
+    language: str | None = None
+    topic_id: int | None = None
+    item_count: int = 1
+    sources: int = 1
+    """Independent publishers: near-copies of one wire text collapse."""
+    related: tuple[int, ...] = ()
+    """Up to three other stories of the same saga or near in words, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A saga of stories."""
+
+    id: int
+    label: str
+    keywords: tuple[str, ...] = ()
+    first_published_at: datetime | None = None
+    last_published_at: datetime | None = None
+    story_count: int = 0
+    profile: Mapping[str, float] = field(default_factory=dict)
+    """What the saga's items talk about: unit -> share of the items with it that belong to the saga (0-1)."""
+    threshold: float = 0.0
+    """A story attaches when its score against the profile reaches this."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoryChanges:
+    """What one round of organising decided; written in one transaction. Everything refers to ids."""
+
+    memberships: tuple[Membership, ...] = ()
+    stories: tuple[Story, ...] = ()
+    """New stories and all whose members, title, brief, keywords, topic or related stories changed."""
+    merged: tuple[tuple[int, int], ...] = ()
+    """(old story id, id it now redirects to)."""
+    topics: tuple[Topic, ...] = ()
+    merged_topics: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A story with its items (oldest first) and their memberships, as read back from the store."""
+
+    story: Story
+    items: tuple[Item, ...]
+    memberships: tuple[Membership, ...] = ()
+
+
+# --- digest ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """(from_at, to_at], shown in `zone` (an IANA name)."""
+
+    from_at: datetime
+    to_at: datetime
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class DigestStory:
+    """One story as the digest shows it: all members up to the period's end, best first."""
+
+    story: Story
+    items: tuple[Item, ...]
+    scores: tuple[float, ...]
+    """The membership score of each of `items`."""
+    sources: int
+    new: bool
+    phase: str
+    """new, growing or fading, at the period's end."""
+    rank: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """What the rank is made of, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestMedia:
+    """One audio or video of the period."""
+
+    media: Media
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFeed:
+    name: str
+    error: str
+    since_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DigestTopic:
+    """A section of the digest: a topic and the shown stories under it."""
+
+    id: int
+    label: str
+    story_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a reader gets for a period. `counts` are taken before the limit: feeds, items, stories."""
+
+    name: str
+    period: Period
+    counts: Mapping[str, int]
+    topics: tuple[DigestTopic, ...]
+    stories: tuple[DigestStory, ...]
+    media: tuple[DigestMedia, ...]
+    failed_feeds: tuple[FailedFeed, ...]
+    related_titles: Mapping[int, str] = field(default_factory=dict)
+    """Titles of the related stories that the digest mentions but may not show."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestRecord:
+    """A digest that was delivered under a name."""
+
+    name: str
+    from_at: datetime
+    to_at: datetime
+    delivered_at: datetime
+    format: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedOutcome:
+    """What polling one feed came to, for the person who asked: a sentence in `error` when it failed."""
+
+    name: str
+    outcome: str
+    status: int | None = None
+    new: int = 0
+    edited: int = 0
+    error: str | None = None
+    next_poll_at: datetime | None = None
+
+
+JsonObject = dict[str, Any]

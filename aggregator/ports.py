@@ -1,0 +1,171 @@
+"""What the pipeline needs from the world, as Protocols. The implementations are the EDGE modules and the story engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from aggregator.model import (
+    Appearance,
+    Coverage,
+    DigestRecord,
+    DueFeed,
+    Feed,
+    Fetched,
+    FeedState,
+    Ingested,
+    Item,
+    Membership,
+    ParsedFeed,
+    Story,
+    StoryChanges,
+    Topic,
+)
+
+
+class Fetcher(Protocol):
+    """Polls addresses politely: conditional requests, deadlines, byte caps, per-host spacing, address checks."""
+
+    async def fetch(self, due: DueFeed, now: datetime) -> Fetched:
+        """One request (and at most five redirects). Never raises for what a server or network does."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Parser(Protocol):
+    """Turns bytes into records in a process that can be killed."""
+
+    async def parse(self, body: bytes, headers: Mapping[str, str], url: str) -> ParsedFeed:
+        """Raises FeedError with a sentence when the body is no feed, or took too long or too much memory."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class FeedStore(Protocol):
+    def sync(self, feeds: Sequence[Feed], now: datetime) -> None:
+        """Make one row for each subscription; a changed url drops validators; rows no longer listed become unsubscribed."""
+        ...
+
+    def states(self) -> dict[str, FeedState]:
+        """All known feeds by name, also the unsubscribed ones."""
+        ...
+
+    def state(self, name: str) -> FeedState:
+        """Raises NotFoundError."""
+        ...
+
+    def save_state(self, state: FeedState) -> None: ...
+
+    def claim(self, names: Sequence[str], now: datetime) -> None:
+        """Note the attempt (last_attempt_at) before it is made, so that a crash or restart does not poll again at once."""
+        ...
+
+    def host_not_before(self) -> dict[str, datetime]:
+        """Host-wide back-off that is still in force, by host."""
+        ...
+
+    def save_host_not_before(self, host: str, until: datetime) -> None: ...
+
+
+class ItemStore(Protocol):
+    def known_links(self, feed: str, links: Sequence[str]) -> dict[str, str]:
+        """For canonical links that this feed has shown before: the newest key it had there. Input of feeds/dedupe.identify."""
+        ...
+
+    def ingest(self, state: FeedState, publisher: str, items: Sequence[Item], now: datetime) -> Ingested:
+        """Store one poll's items and the feed's new state in one transaction.
+
+        For each item: a known (feed, key) is the same item (an edit when this feed had it first and content_hash differs: the old
+        title is kept); else a known canonical_link is the same piece under another key or in another feed (a new appearance, never
+        an edit by a second feed); else it is new. `items` of one call may repeat keys or links; the first wins.
+        """
+        ...
+
+    def history(self, from_at: datetime, to_at: datetime) -> list[tuple[Item, int]]:
+        """Items with their story id, published in (from_at, to_at], by published_at: what topics are rebuilt from."""
+        ...
+
+    def unsorted(self, limit: int | None = None) -> list[Item]:
+        """Items that are in no story yet, by published_at, then link, then id."""
+        ...
+
+    def get(self, ids: Sequence[int]) -> list[Item]:
+        """In the order of `ids`; unknown ids are left out."""
+        ...
+
+    def appearances(self, item_id: int) -> list[Appearance]: ...
+
+    def titles(self, item_id: int) -> list[tuple[str, datetime]]:
+        """Earlier titles of an edited item, oldest first."""
+        ...
+
+    def search(self, query: str, limit: int = 20) -> list[Item]: ...
+
+    def export(self) -> Iterable[Item]: ...
+
+
+class StoryStore(Protocol):
+    def active(self, since: datetime) -> tuple[list[tuple[Item, Membership]], list[Story], list[Topic]]:
+        """What the engine needs to go on after a restart: members (in the order they were assigned) of every story with an
+        item published since then, those stories, and all topics that are not merged away."""
+        ...
+
+    def next_ids(self) -> tuple[int, int]:
+        """First free story id and topic id."""
+        ...
+
+    def apply(self, changes: StoryChanges, now: datetime) -> None:
+        """Write one round of organising in one transaction; raises `revision`."""
+        ...
+
+    def revision(self) -> int:
+        """Grows with every `apply`: tells a long-running engine that another process has organised meanwhile."""
+        ...
+
+    def resolve(self, story_id: int) -> int:
+        """Follow redirects of merged ids. Raises NotFoundError."""
+        ...
+
+    def resolve_topic(self, topic_id: int) -> int: ...
+
+    def coverage(self, from_at: datetime, to_at: datetime, *, by: str = "published") -> list[Coverage]:
+        """Every story with at least one item whose published_at (by="arrived": arrived_at) lies in (from_at, to_at], each
+        with *all* its members published (or arrived) up to to_at. For days pass from_at one microsecond before midnight."""
+        ...
+
+    def story(self, story_id: int) -> Coverage:
+        """One story with all items; follows redirects. Raises NotFoundError."""
+        ...
+
+    def stories(self, *, limit: int, topic_id: int | None = None, since: datetime | None = None) -> list[Story]:
+        """Latest last_published_at first."""
+        ...
+
+    def titles(self, ids: Sequence[int]) -> dict[int, str]: ...
+
+    def topics(self, *, limit: int | None = None) -> list[Topic]:
+        """Latest last_published_at first."""
+        ...
+
+    def topic(self, topic_id: int) -> tuple[Topic, list[Story]]: ...
+
+
+class DigestStore(Protocol):
+    def last(self, name: str) -> DigestRecord | None: ...
+
+    def record(self, record: DigestRecord) -> None: ...
+
+
+class Organiser(Protocol):
+    """The story engine (stories/engine.py). One writer; deterministic: the same items in the same order, the same stories."""
+
+    def restore(self, members: Sequence[tuple[Item, Membership]], stories: Sequence[Story], topics: Sequence[Topic], next_story: int, next_topic: int) -> None:
+        """Rebuild the state from what the store kept."""
+        ...
+
+    def add(self, items: Sequence[Item]) -> StoryChanges:
+        """Assign items (sorted by published_at, link) in micro-batches, repair, link into topics, label."""
+        ...

@@ -1,0 +1,64 @@
+"""Helpers for text from outside: control characters out, white space folded. Contains no business logic."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# C0 (but for tab and newline), DEL, C1, the bidi controls, zero-width and other invisible format characters, BOM,
+# interlinear annotation, tag characters, lone surrogates and noncharacters. ZWJ and ZWNJ are judged by their neighbours below.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_JOINERS = re.compile("[\u200c\u200d]")
+_SPACE = re.compile(r"\s+")
+_BLANK_LINES = re.compile(r"\n\s*\n\s*")
+_SPACES_IN_LINE = re.compile(r"[^\S\n]+")
+
+
+def strip_controls(text: str) -> str:
+    """Text without C0, C1, bidi and invisible controls; tab and newline stay, line separators become newlines.
+
+    ZWJ and ZWNJ stay where they do their work: between two letters or marks, or after an emoji before another one.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    text = _FORBIDDEN.sub("", text)
+    return _keep_working_joiners(text) if _JOINERS.search(text) else text
+
+
+def _keep_working_joiners(text: str) -> str:
+    kept: list[str] = []
+    for i, char in enumerate(text):
+        if char in "\u200c\u200d":
+            before = kept[-1] if kept else ""
+            after = text[i + 1 : i + 2]
+            if not (_joins(before) and _joins(after)):
+                continue
+        kept.append(char)
+    return "".join(kept)
+
+
+def _joins(char: str) -> bool:
+    # So = emoji and other pictographs, Sk = skin tones, M* = marks and variation selectors
+    return bool(char) and (char.isalpha() or unicodedata.category(char) in ("So", "Sk", "Mn", "Mc", "Me"))
+
+
+def one_line(text: str) -> str:
+    """Controls out, every run of white space one space, no space at the ends."""
+    return _SPACE.sub(" ", strip_controls(text)).strip()
+
+
+def paragraphs(text: str) -> str:
+    """Controls out, spaces folded inside lines, at most one blank line between paragraphs."""
+    lines = (_SPACES_IN_LINE.sub(" ", line).strip() for line in strip_controls(text).split("\n"))
+    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
+
+
+def shorten(text: str, width: int) -> str:
+    """At most `width` characters, cut at a word where one is near, with an ellipsis when cut."""
+    if len(text) <= width:
+        return text
+    cut = text[: width - 1]
+    space = cut.rfind(" ")
+    return (cut[:space] if space > width * 2 // 3 else cut).rstrip(" ,;:.-–—") + "…"
