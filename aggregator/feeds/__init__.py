@@ -1,0 +1,1 @@
+"""The feeds act: from a subscription to normalised items."""

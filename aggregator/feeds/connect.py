@@ -1,0 +1,220 @@
+"""EDGE: open connections only to addresses that were judged, and keep them in pools.
+
+A name is resolved once and the connection goes to the very address that was judged, so that no second answer of the name
+server can lead elsewhere; TLS and the Host header still see the name. What an address may be is decided in addresses.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import httpcore2
+
+from aggregator.feeds.addresses import Kind, NameUnknownError, judge, parse_address, permitted
+
+Lookup = Callable[[str], list[str]]
+"""Addresses of a host name, as the system's resolver gives them. Blocks; raises OSError. Tests bring their own."""
+
+_REMEMBER_SECONDS = 30.0
+_LOOKUP_THREADS = 16
+
+_opened: ContextVar[list[str] | None] = ContextVar("opened", default=None)
+
+
+def system_lookup(host: str) -> list[str]:
+    """What getaddrinfo says, in its order (RFC 6724), without repeats."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class Resolver:
+    """Asks for each name once in 30 s of real time.
+
+    In threads of its own: the default executor has about six here, and a dead name server holds each for long.
+    """
+
+    def __init__(self, lookup: Lookup = system_lookup) -> None:
+        self._lookup = lookup
+        self._threads: ThreadPoolExecutor | None = None
+        self._known: dict[str, tuple[float, asyncio.Future[list[str]]]] = {}
+
+    async def addresses(self, host: str) -> list[str]:
+        """Raises NameUnknownError. An address is returned as it is."""
+        if parse_address(host) is not None:
+            return [host.strip("[]")]
+        loop = asyncio.get_running_loop()
+        expires, answer = self._known.get(host, (0.0, None))
+        if answer is None or expires < loop.time() or (answer.done() and (answer.cancelled() or answer.exception() is not None)):
+            self._threads = self._threads or ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="resolve")
+            answer = loop.run_in_executor(self._threads, self._lookup, host)
+            answer.add_done_callback(_mark_seen)
+            self._known[host] = (loop.time() + _REMEMBER_SECONDS, answer)
+        try:
+            found = await asyncio.shield(answer)
+        except (OSError, UnicodeError) as error:
+            raise NameUnknownError(host, getattr(error, "strerror", None) or str(error)) from error
+        if not found:
+            raise NameUnknownError(host, "none was found")
+        return found
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _mark_seen(answer: asyncio.Future[list[str]]) -> None:
+    # whoever waited may have run out of time; without this asyncio complains that nobody looked at the error
+    if not answer.cancelled():
+        answer.exception()
+
+
+class Network:
+    """Makes connection pools whose every connection goes to a judged address. Belongs to one event loop.
+
+    `lookup` and `backend` are the two things that touch the world; tests bring their own. One SSLContext is shared by all.
+    """
+
+    def __init__(
+        self, *, lookup: Lookup = system_lookup, backend: httpcore2.AsyncNetworkBackend | None = None, connections: int = 64
+    ) -> None:
+        self._resolver = Resolver(lookup)
+        self._backend = backend or httpcore2.AnyIOBackend()
+        self._connections = connections
+        self._ssl_context: ssl.SSLContext | None = None
+        self._pools: dict[tuple[bool, bool, str | None], httpcore2.AsyncConnectionPool] = {}
+
+    async def kind(self, host: str) -> Kind:
+        """What `host` leads to: "public" when any of its addresses is, else "private" when any is. Raises NameUnknownError."""
+        kinds = {judge(address) for text in await self._resolver.addresses(host) if (address := parse_address(text)) is not None}
+        return "public" if "public" in kinds else "private" if "private" in kinds else "forbidden"
+
+    @contextmanager
+    def watch(self) -> Iterator[list[str]]:
+        """A list of the addresses that the current task connects to meanwhile: empty means a kept connection was used again."""
+        opened: list[str] = []
+        token = _opened.set(opened)
+        try:
+            yield opened
+        finally:
+            _opened.reset(token)
+
+    def pool(self, *, private: bool, secure: bool = True, proxy: str | None = None) -> httpcore2.AsyncConnectionPool:
+        """Connections to public addresses, and with `private` to private ones; never shared between the two.
+
+        `secure` is for https. Through a `proxy` (http, https or socks5 URL, user:password@ allowed) only the proxy's address is judged.
+        """
+        key = (private or proxy is not None, secure or proxy is not None, proxy)
+        if key not in self._pools:
+            self._pools[key] = httpcore2.AsyncConnectionPool(
+                ssl_context=self._certificates() if key[1] else None,
+                proxy=_proxy(proxy) if proxy else None,
+                max_connections=self._connections,
+                max_keepalive_connections=self._connections // 2,
+                keepalive_expiry=5.0,
+                network_backend=_CheckedBackend(self._resolver, self._backend, private=key[0]),
+            )
+        return self._pools[key]
+
+    def _certificates(self) -> ssl.SSLContext:
+        # reading the certificate store takes 30-60 ms: once, and only for https
+        if self._ssl_context is None:
+            self._ssl_context = httpcore2.default_ssl_context()
+        return self._ssl_context
+
+    async def aclose(self) -> None:
+        for pool in self._pools.values():
+            await pool.aclose()
+        self._pools.clear()
+        self._resolver.close()
+
+
+def _proxy(url: str) -> httpcore2.Proxy:
+    import httpx2
+
+    read = httpx2.URL(url)
+    auth = (read.username, read.password) if read.userinfo else None
+    return httpcore2.Proxy(str(read.copy_with(userinfo=b"")), auth=auth)
+
+
+class _CheckedBackend(httpcore2.AsyncNetworkBackend):
+    """Resolves, judges, then connects to what was judged."""
+
+    def __init__(self, resolver: Resolver, inner: httpcore2.AsyncNetworkBackend, *, private: bool) -> None:
+        self._resolver, self._inner, self._private = resolver, inner, private
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + (timeout if timeout is not None else 60.0)
+        try:
+            async with asyncio.timeout_at(end):
+                good = permitted(host, await self._resolver.addresses(host), private=self._private)
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout(error) from error
+        failure: Exception = httpcore2.ConnectError("no address")
+        for i, (address, kind) in enumerate(good):
+            # one dead address (a broken IPv6 route) must not use up the time of the others
+            share = max(0.05, (end - loop.time()) / (len(good) - i))
+            try:
+                stream = await self._inner.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+                continue
+            opened = _opened.get()
+            if opened is not None:
+                opened.append(address)
+            return _CheckedStream(stream, kind)
+        raise failure
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        raise httpcore2.UnsupportedProtocol("sockets of this machine are never fetched from")
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class _CheckedStream(httpcore2.AsyncNetworkStream):
+    """A stream that remembers what kind of address it leads to (extra info "address_kind")."""
+
+    def __init__(self, inner: httpcore2.AsyncNetworkStream, kind: Kind) -> None:
+        self._inner, self._kind = inner, kind
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        # a trailing dot is part of the name for the resolver, never for the certificate
+        name = server_hostname.rstrip(".") if server_hostname else server_hostname
+        return _CheckedStream(await self._inner.start_tls(ssl_context, name, timeout), self._kind)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._kind if info == "address_kind" else self._inner.get_extra_info(info)

@@ -1,0 +1,117 @@
+"""EDGE: one gate for each host: how many requests at once, how far apart, and not before when. Keeps state and sleeps.
+
+What the rules are is decided by `host_rule` and `spacing_seconds`, which touch nothing; `HostGate` acts on them.
+Spacing is real time (it spares the server); `not_before` is the program's time, as Retry-After is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PolitenessLimits:
+    """`host_delay_seconds` and `host_connections` are None unless the person set them: then they hold for every host."""
+
+    connections: int = 32
+    """Requests at once, over all hosts."""
+    host_delay_seconds: float | None = None
+    host_connections: int | None = None
+    public_delay_seconds: float = 1.0
+    public_connections: int = 1
+    private_connections: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class HostRule:
+    connections: int
+    delay_seconds: float
+
+
+def host_rule(limits: PolitenessLimits, *, private: bool) -> HostRule:
+    """A public host gets one request at a time, spaced; a person's own machine sixteen, unspaced. Settings override both."""
+    usual = HostRule(limits.private_connections, 0.0) if private else HostRule(limits.public_connections, limits.public_delay_seconds)
+    return HostRule(
+        usual.connections if limits.host_connections is None else max(1, limits.host_connections),
+        usual.delay_seconds if limits.host_delay_seconds is None else max(0.0, limits.host_delay_seconds),
+    )
+
+
+def spacing_seconds(rule: HostRule, jitter: float) -> float:
+    """Between one and two delays; `jitter` in [0, 1). Never less than the delay."""
+    return rule.delay_seconds * (1.0 + jitter)
+
+
+@dataclass(slots=True)
+class _Place:
+    rule: HostRule
+    slots: asyncio.Semaphore
+    next_at: float = 0.0
+
+
+@dataclass
+class HostGate:
+    """Lets requests through. Belongs to one event loop; `not_before` survives in the store.
+
+    `not_before` is what FeedStore.host_not_before() gave; `on_back_off(host, until)` is told each new one
+    (FeedStore.save_host_not_before). `jitter`, `monotonic` and `sleep` are the world; tests bring their own.
+    """
+
+    limits: PolitenessLimits = PolitenessLimits()
+    not_before: Mapping[str, datetime] = field(default_factory=dict)
+    on_back_off: Callable[[str, datetime], None] | None = None
+    jitter: Callable[[], float] = random.random
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def __post_init__(self) -> None:
+        self._until = dict(self.not_before)
+        self._places: dict[tuple[str, bool], _Place] = {}
+        self._overall = asyncio.Semaphore(max(1, self.limits.connections))
+
+    def blocked_until(self, host: str, now: datetime) -> datetime | None:
+        """The moment before which `host` asked not to be disturbed, None when it may be asked now."""
+        until = self._until.get(host)
+        return until if until is not None and until > now else None
+
+    def back_off(self, host: str, until: datetime) -> None:
+        """Leave the whole host in peace. The caller sees to it that the host is public."""
+        if until > self._until.get(host, until.min.replace(tzinfo=until.tzinfo)):
+            self._until[host] = until
+            if self.on_back_off is not None:
+                self.on_back_off(host, until)
+
+    @asynccontextmanager
+    async def slot(self, host: str, *, private: bool) -> AsyncIterator[None]:
+        """Wait for the host's turn, then for a place among all requests: whoever waits for a slow host holds up nobody else."""
+        place = self._place(host, private)
+        async with place.slots:
+            await self._turn(place)
+            async with self._overall:
+                try:
+                    yield
+                finally:
+                    if place.rule.connections == 1:  # apart means from the end of one to the start of the next
+                        place.next_at = max(place.next_at, self.monotonic() + spacing_seconds(place.rule, self.jitter()))
+
+    async def _turn(self, place: _Place) -> None:
+        if not place.rule.delay_seconds:
+            return
+        now = self.monotonic()
+        start = max(now, place.next_at)
+        place.next_at = start + spacing_seconds(place.rule, self.jitter())
+        if start > now:
+            await self.sleep(start - now)
+
+    def _place(self, host: str, private: bool) -> _Place:
+        key = (host, private)
+        if key not in self._places:
+            rule = host_rule(self.limits, private=private)
+            self._places[key] = _Place(rule, asyncio.Semaphore(rule.connections))
+        return self._places[key]
