@@ -151,6 +151,8 @@ class ParsedItem:
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
+    seconds: int | None = None
+    """Playing time of the episode (itunes:duration); `media` have it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,18 @@ class Ingested:
     appeared: tuple[int, ...] = ()
     """Items that were known from another feed and now appear in this one too."""
     known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedItem:
+    """An item on its way in from an archive, with what an export knows beyond the item itself."""
+
+    feed_id: int
+    item: Item
+    appearances: tuple[tuple[int, str, str | None, datetime], ...] = ()
+    """(feed id, key, link, seen_at) of its other appearances."""
+    titles: tuple[tuple[str, datetime], ...] = ()
+    """Earlier titles, and when each was replaced."""
 
 
 # --- stories and topics ----------------------------------------------------------------------------------------------

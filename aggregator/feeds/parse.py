@@ -1,0 +1,194 @@
+"""EDGE: starts, feeds, watches and kills the processes that parse documents.
+
+document | worker process (parse_worker.py) | ParsedFeed, or a sentence
+
+feedparser needs quadratic time for some small documents and lets errors out for others, so it runs where it can be stopped: each
+document has a deadline by the clock, each process a limit of memory and of processor time, and a process that hung is killed and
+replaced while the others go on. Processes start with the first documents that need them and live until close().
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from aggregator.errors import FeedError
+from aggregator.model import ParsedFeed
+
+_LENGTH = struct.Struct(">Q")
+_START = "import sys; sys.path[:] = {path!r}; from aggregator.feeds.parse_worker import main; main({memory}, {cpu})"
+_LIFETIME = 2_000
+"""Documents after which a process is replaced, against slow growth of its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParseLimits:
+    """`workers` processes; `deadline_seconds` by the clock for one document; `memory_bytes` of address space for one process."""
+
+    workers: int = 2
+    deadline_seconds: float = 10.0
+    memory_bytes: int = 768 * 1024 * 1024
+
+
+class GuardedParser:
+    """Parses documents in a few processes. Belongs to no event loop: it may serve several, one after the other or at once."""
+
+    def __init__(self, limits: ParseLimits | None = None) -> None:
+        self.limits = limits or ParseLimits()
+        self._idle: list[_Worker] = []
+        self._all: set[_Worker] = set()
+        self._lock = threading.Lock()
+        self._threads: ThreadPoolExecutor | None = None
+        self._closed = False
+
+    async def parse(self, body: bytes, headers: Mapping[str, str], url: str) -> ParsedFeed:
+        """Raises FeedError with a sentence when the body is no feed, or took too long or too much memory."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool(), self._parse, body, dict(headers), url)
+
+    def close(self) -> None:
+        """Kill every process, also busy ones, and wait for their end. May be called twice."""
+        with self._lock:
+            self._closed = True
+            workers, threads = list(self._all), self._threads
+            self._all.clear()
+            self._idle.clear()
+        for worker in workers:
+            worker.kill()
+        if threads is not None:
+            threads.shutdown(wait=True, cancel_futures=True)
+        for worker in workers:
+            worker.dispose()
+
+    def _pool(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the parser is closed")
+            if self._threads is None:
+                # as many threads as processes: each waits for one; no document queues behind a hung one while another is free
+                self._threads = ThreadPoolExecutor(max_workers=self.limits.workers, thread_name_prefix="parse")
+            return self._threads
+
+    def _parse(self, body: bytes, headers: dict[str, str], url: str) -> ParsedFeed:
+        worker = self._take()
+        try:
+            kind, answer = worker.ask((body, headers, url), self.limits.deadline_seconds)
+        except BaseException:
+            self._drop(worker)
+            raise
+        if kind in ("feed", "error", "crash") and worker.served < _LIFETIME:
+            self._give_back(worker)
+        else:
+            self._drop(worker)
+        if isinstance(answer, ParsedFeed):
+            return answer
+        raise FeedError(self._sentence(kind, answer, url), url=url)
+
+    def _sentence(self, kind: str, answer: str, url: str) -> str:
+        if kind == "error":
+            return answer
+        if kind == "late":
+            return f"Reading the document of {url} took more than {self.limits.deadline_seconds:g} s and was stopped."
+        if kind == "memory":
+            return f"Reading the document of {url} needed more than {self.limits.memory_bytes // 1_048_576} MB of memory and was stopped."
+        return f"Reading the document of {url} failed ({answer or 'the parser process ended'})."
+
+    def _take(self) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the parser is closed")
+            if self._idle:
+                return self._idle.pop()
+            worker = _Worker(self.limits)
+            self._all.add(worker)
+            return worker
+
+    def _give_back(self, worker: _Worker) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(worker)
+
+    def _drop(self, worker: _Worker) -> None:
+        worker.dispose()
+        with self._lock:
+            self._all.discard(worker)
+
+
+class _Worker:
+    """One process and the two pipes to it."""
+
+    def __init__(self, limits: ParseLimits) -> None:
+        path = [entry for entry in sys.path if entry]
+        code = _START.format(path=path, memory=limits.memory_bytes, cpu=max(1, round(limits.deadline_seconds)))
+        self.served = 0
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the main process, which then closes the pool
+        )
+
+    def ask(self, question: tuple[bytes, dict[str, str], str], deadline_seconds: float) -> tuple[str, ParsedFeed | str]:
+        """One of ("feed", ParsedFeed), ("error", sentence), ("crash", what), ("memory", ""), ("late", "").
+
+        A watchdog kills the process at the deadline, which ends the waiting for its pipes however it hangs.
+        """
+        self.served += 1
+        late = threading.Event()
+        watchdog = threading.Timer(deadline_seconds, self._stop, (late,))
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            return self._exchange(pickle.dumps(question, protocol=pickle.HIGHEST_PROTOCOL))
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+            return ("late", "") if late.is_set() or self._out_of_time() else ("died", "")
+        finally:
+            watchdog.cancel()
+
+    def _stop(self, late: threading.Event) -> None:
+        late.set()
+        self.kill()
+
+    def _exchange(self, message: bytes) -> tuple[str, ParsedFeed | str]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(_LENGTH.pack(len(message)) + message)
+        self.process.stdin.flush()
+        head = self.process.stdout.read(_LENGTH.size)
+        if len(head) < _LENGTH.size:
+            raise EOFError
+        size = _LENGTH.unpack(head)[0]
+        answer = self.process.stdout.read(size)
+        if len(answer) < size:
+            raise EOFError
+        kind, value = pickle.loads(answer)
+        return kind, value
+
+    def _out_of_time(self) -> bool:
+        """Whether the system stopped it for its processor time (SIGXCPU) before the watchdog did."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(timeout=1) == -signal.SIGXCPU
+        return False
+
+    def kill(self) -> None:
+        """End the process now; safe from any thread and more than once. Whoever waits for its pipes sees their end."""
+        self.process.kill()
+        self.process.wait()
+
+    def dispose(self) -> None:
+        """Kill, and close the pipes. Only for the thread that uses them, or when none does any more."""
+        self.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError, ValueError):
+                if pipe is not None:
+                    pipe.close()

@@ -1,0 +1,71 @@
+"""EDGE: the loop of a parser process. Reads (body, headers, url) from standard input, answers with a ParsedFeed or a sentence.
+
+Messages are pickles with their length (8 bytes, big-endian) in front. It is started by GuardedParser (parse.py), ends with its standard
+input, and is killed from outside when it takes too long; the limits of the system are the second lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import resource
+import struct
+import sys
+from typing import BinaryIO
+
+from aggregator.errors import FeedError
+from aggregator.feeds.document import parse_document
+from aggregator.model import ParsedFeed
+
+LENGTH = struct.Struct(">Q")
+
+
+def main(memory_bytes: int, cpu_seconds: int) -> None:
+    """Serve until standard input ends. `cpu_seconds` holds for each document."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a stray print must not get between the answers
+    _limit(resource.RLIMIT_CORE, 0)
+    import feedparser  # noqa: F401  -- before the first document and before the memory is limited
+
+    _limit(resource.RLIMIT_AS, memory_bytes)
+    questions = sys.stdin.buffer
+    while (message := _read(questions)) is not None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + cpu_seconds + 1)
+        kind, answer = _answer(message)
+        _write(answers, pickle.dumps((kind, answer), protocol=pickle.HIGHEST_PROTOCOL))
+        if kind == "memory":
+            return
+
+
+def _answer(message: bytes) -> tuple[str, ParsedFeed | str]:
+    try:
+        body, headers, url = pickle.loads(message)
+        return "feed", parse_document(body, headers, url)
+    except FeedError as error:
+        return "error", str(error)
+    except MemoryError:
+        return "memory", ""
+    except Exception as error:
+        return "crash", type(error).__name__
+
+
+def _limit(kind: int, value: int) -> None:
+    # the soft limit only: it can be raised again for the next document. Some systems refuse; the deadline remains.
+    with contextlib.suppress(ValueError, OSError):
+        hard = resource.getrlimit(kind)[1]
+        resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
+
+def _read(stream: BinaryIO) -> bytes | None:
+    head = stream.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    return stream.read(LENGTH.unpack(head)[0])
+
+
+def _write(stream: BinaryIO, message: bytes) -> None:
+    stream.write(LENGTH.pack(len(message)))
+    stream.write(message)
+    stream.flush()

@@ -1,0 +1,123 @@
+"""The parser processes: real ones, with documents that hang, crash or eat memory."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from aggregator.errors import FeedError
+from aggregator.feeds.parse import GuardedParser, ParseLimits
+from aggregator.model import ParsedFeed
+
+FEED = b'<rss version="2.0"><channel><title>T</title><item><title>One</title><guid>1</guid></item></channel></rss>'
+# malformed, so that feedparser's lenient parser gets it, whose time grows with the square of the open quotes: minutes
+HANG = b'<rss version="2.0"><channel><item><title>&</title>' + b"<a '" * 1_000_000 + b"</item></channel></rss>"
+
+
+@pytest.fixture
+def parser() -> Iterator[GuardedParser]:
+    parser = GuardedParser(ParseLimits(workers=2, deadline_seconds=2.0))
+    yield parser
+    parser.close()
+
+
+def parse(parser: GuardedParser, body: bytes, url: str = "https://example.org/feed") -> ParsedFeed:
+    return asyncio.run(parser.parse(body, {"content-type": "application/rss+xml"}, url))
+
+
+def processes(parser: GuardedParser) -> list[subprocess.Popen[bytes]]:
+    return [worker.process for worker in parser._all]
+
+
+def test_a_document_comes_back_as_records(parser: GuardedParser) -> None:
+    feed = parse(parser, FEED)
+    assert [item.title for item in feed.items] == ["One"]
+
+
+def test_no_process_runs_before_the_first_document_or_after_close() -> None:
+    parser = GuardedParser()
+    assert processes(parser) == []
+    parse(parser, FEED)
+    (process,) = processes(parser)
+    assert process.poll() is None
+    parser.close()
+    parser.close()
+    assert process.poll() is not None
+    with pytest.raises(RuntimeError, match="closed"):
+        parse(parser, FEED)
+
+
+def test_what_is_no_feed_raises_the_sentence_and_keeps_the_process(parser: GuardedParser) -> None:
+    parse(parser, FEED)
+    before = processes(parser)
+    with pytest.raises(FeedError, match="HTML page") as caught:
+        parse(parser, b"<!doctype html><p>Hi")
+    assert caught.value.url == "https://example.org/feed"
+    assert processes(parser) == before
+    assert before[0].poll() is None
+
+
+def test_a_hung_document_is_stopped_and_the_others_go_on(parser: GuardedParser) -> None:
+    async def all_at_once() -> list[ParsedFeed | BaseException]:
+        bodies = [HANG, *[FEED] * 20]
+        jobs = (parser.parse(body, {}, f"https://example.org/{n}") for n, body in enumerate(bodies))
+        return await asyncio.gather(*jobs, return_exceptions=True)
+
+    hung, *others = asyncio.run(all_at_once())
+    assert isinstance(hung, FeedError)
+    assert str(hung) == "Reading the document of https://example.org/0 took more than 2 s and was stopped."
+    assert all(isinstance(each, ParsedFeed) for each in others)
+    assert len(parse(parser, FEED).items) == 1
+
+
+def test_close_does_not_wait_for_a_hung_document() -> None:
+    parser = GuardedParser(ParseLimits(workers=1, deadline_seconds=500.0))
+
+    async def close_meanwhile() -> list[subprocess.Popen[bytes]]:
+        job = asyncio.create_task(parser.parse(HANG, {}, "https://example.org/feed"))
+        while not processes(parser):
+            await asyncio.sleep(0.01)
+        started = processes(parser)
+        await asyncio.to_thread(parser.close)
+        with pytest.raises(FeedError, match=r"https://example\.org/feed"):
+            await job
+        return started
+
+    (process,) = asyncio.run(asyncio.wait_for(close_meanwhile(), 60))
+    assert process.poll() is not None
+
+
+def test_too_much_memory_is_an_error_with_a_sentence() -> None:
+    parser = GuardedParser(ParseLimits(workers=1, deadline_seconds=20.0, memory_bytes=120 * 1024 * 1024))
+    try:
+        with pytest.raises(FeedError, match=r"https://example.org/feed needed more than 120 MB of memory"):
+            parse(parser, FEED.replace(b"One", b"x" * 60_000_000))
+        assert len(parse(parser, FEED).items) == 1
+    finally:
+        parser.close()
+
+
+def test_a_process_that_was_killed_from_outside_is_replaced(parser: GuardedParser) -> None:
+    parse(parser, FEED)
+    (process,) = processes(parser)
+    process.kill()
+    process.wait()
+    with pytest.raises(FeedError, match=r"https://example.org/feed failed"):
+        parse(parser, FEED)
+    assert len(parse(parser, FEED).items) == 1
+
+
+def test_processes_end_with_their_standard_input(parser: GuardedParser) -> None:
+    """So that none is left when the program itself is killed."""
+    parse(parser, FEED)
+    (process,) = processes(parser)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=30) == 0
+
+
+def test_one_parser_serves_several_event_loops(parser: GuardedParser) -> None:
+    assert [len(parse(parser, FEED).items) for _ in range(3)] == [1, 1, 1]
