@@ -6,6 +6,7 @@ AggregatorError                     exit code 1
 │   └── FeedListError               exit code 2: the same for feeds.toml
 ├── NotFoundError (LookupError)     exit code 1: no feed, item, story or topic of that name
 ├── FeedError (ValueError)          exit code 1: an address that yields no feed; names the URL
+├── ArchiveError (ValueError)       exit code 1: a line of an archive cannot be imported; names file and line
 ├── StoreError (RuntimeError)       exit code 1: the database cannot be read or written
 │   └── SchemaError                 exit code 1: the database is newer than this program
 ├── LockedError (RuntimeError)      exit code 1: another instance holds the lock
@@ -61,6 +62,10 @@ class FeedError(AggregatorError, ValueError):
     def __init__(self, message: str, *, url: str, candidates: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.url, self.candidates = url, candidates
+
+
+class ArchiveError(AggregatorError, ValueError):
+    """A line of an archive cannot be imported."""
 
 
 class StoreError(AggregatorError, RuntimeError):

@@ -27,3 +27,19 @@ def file_lock(path: Path, *, wait: bool, refusal: str = "another process holds t
         yield
     finally:
         os.close(descriptor)
+
+
+def lock_holder(path: Path) -> int | None:
+    """The process that holds the lock now, None when it is free."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        return int(text) if text.isdigit() else None
+    finally:
+        os.close(descriptor)
+    return None

@@ -1,0 +1,426 @@
+"""EDGE: App, the only place that builds things from Settings, and the verbs that every face (command line, daemon) calls.
+
+Nothing here decides: it composes the store, the fetcher, the parser, the story engine and the clock, and hands them to the
+pipeline. Heavy parts are built when they are first used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from aggregator.clock import ProgramClock
+from aggregator.errors import NotFoundError, UsageError
+from aggregator.lock import file_lock, lock_holder
+from aggregator.model import DigestRecord, DueFeed, Feed, FeedOutcome, FeedState, Period
+from aggregator.settings import ConfigLocation, Settings, find_config, load_settings
+from aggregator.times import parse_moment
+
+if TYPE_CHECKING:
+    from aggregator.feeds.discover import Candidate
+    from aggregator.feeds.subscriptions import Subscriptions
+    from aggregator.model import Digest
+    from aggregator.pipeline import Heard, Ingest, Organise
+    from aggregator.ports import Parser
+    from aggregator.status import Status
+    from aggregator.store.opening import Store
+    from aggregator.stories.engine import History, StoryEngine
+    from aggregator.subscribing import AddedFeed, CheckedFeed, FeedStatus, ImportResult, Subscribing
+
+T = TypeVar("T")
+
+
+def make_engine(settings: Settings, history: History, *, tables: bool = True) -> StoryEngine:
+    """The story engine with its collaborators; `tables` False leaves out the shipped document frequencies."""
+    from aggregator.stories.describe import describe
+    from aggregator.stories.engine import StoryEngine, StoryParams
+    from aggregator.stories.tables import load_tables
+    from aggregator.stories.topics import TopicLinker, TopicParams
+
+    stories, topics = settings.stories, settings.topics
+    params = StoryParams.of(
+        window_seconds=stories.window,
+        join=stories.join,
+        merge=stories.merge,
+        same_feed=stories.same_feed,
+        batch=stories.batch,
+        topic_history_seconds=topics.history,
+    )
+    return StoryEngine(params, load_tables() if tables else {}, topics=TopicLinker(TopicParams()), describe=describe, history=history)
+
+
+class App:
+    """One running program over one database and one feed list. Close it, or use it in a `with`."""
+
+    def __init__(self, settings: Settings, location: ConfigLocation, clock: ProgramClock, environ: Mapping[str, str]) -> None:
+        self.settings, self.location, self.clock = settings, location, clock
+        self._environ = environ
+        self._opened: list[Callable[[], None]] = []
+        self._round: tuple[asyncio.AbstractEventLoop, asyncio.Task[list[FeedOutcome]]] | None = None
+        self._synced: tuple[Feed, ...] | None = None
+
+    @classmethod
+    def from_options(
+        cls,
+        *,
+        config: str | None = None,
+        database: str | None = None,
+        now: str | None = None,
+        speed: float = 1.0,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> App:
+        """Read the settings and set the clock; nothing is opened yet. Raises ConfigError, UsageError."""
+        environ = os.environ if environ is None else environ
+        location = find_config(config, environ, cwd or Path.cwd())
+        settings = load_settings(location.path, environ, {"database": database} if database else None)
+        try:
+            start = parse_moment(now, settings.zone or "UTC") if now else None
+        except ValueError as error:
+            raise UsageError(f"--now: {error}") from None
+        if start is None and speed != 1.0:
+            raise UsageError("--speed goes with --now; give the time at which the clock starts")
+        return cls(settings, location, ProgramClock(start, speed), environ)
+
+    def close(self) -> None:
+        """Give everything back that was opened; may be called twice."""
+        while self._opened:
+            self._opened.pop()()
+
+    def __enter__(self) -> App:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- what it is made of -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def zone(self) -> str:
+        """The reader's IANA zone: the setting, else the system's."""
+        if self.settings.zone:
+            return self.settings.zone
+        from tzlocal import get_localzone_name
+
+        return get_localzone_name() or "UTC"
+
+    @cached_property
+    def store(self) -> Store:
+        from aggregator.store.opening import open_store
+
+        store = open_store(self.settings.database, now=self.clock())
+        self._opened.append(store.close)
+        return store
+
+    @cached_property
+    def feed_list(self) -> Subscriptions:
+        from aggregator.feeds.subscriptions import Subscriptions
+        from aggregator.textfile import replace_text
+
+        return Subscriptions(self.location.feeds_path, replace_text)
+
+    @cached_property
+    def parser(self) -> Parser:
+        from aggregator.feeds.parse import GuardedParser, ParseLimits
+
+        fetch = self.settings.fetch
+        parser = GuardedParser(ParseLimits(fetch.parse_workers, fetch.parse_timeout, fetch.parse_memory_bytes))
+        self._opened.append(parser.close)
+        return parser
+
+    @asynccontextmanager
+    async def _ingest(self) -> AsyncIterator[Ingest]:
+        """The ingest pipe for one round: the fetcher in it belongs to the running event loop."""
+        from aggregator.feeds.connect import Network
+        from aggregator.feeds.fetch import FetchLimits, HttpFetcher, make_secrets
+        from aggregator.feeds.politeness import HostGate, PolitenessLimits
+        from aggregator.feeds.schedule import ScheduleLimits
+        from aggregator.pipeline import Ingest
+
+        fetch, feeds = self.settings.fetch, self.store.feeds
+        limits = FetchLimits(
+            connect_seconds=fetch.connect_timeout,
+            total_seconds=fetch.timeout,
+            wire_bytes=fetch.max_bytes,
+            body_bytes=fetch.max_decompressed_bytes,
+            redirects=fetch.max_redirects,
+            allow_private=fetch.allow_private,
+            proxy=fetch.proxy or None,
+            contact=fetch.contact,
+            user_agent=fetch.user_agent,
+        )
+        gate = HostGate(
+            PolitenessLimits(fetch.concurrency, fetch.host_delay, fetch.host_connections),
+            not_before=feeds.host_not_before(),
+            on_back_off=feeds.save_host_not_before,
+        )
+        fetcher = HttpFetcher(limits, Network(), gate, make_secrets(self._environ, self.location.feeds_path.parent), clock=self.clock)
+        schedule = ScheduleLimits(interval_seconds=fetch.interval, slow_seconds=fetch.max_interval)
+        try:
+            yield Ingest(fetcher, self.parser, feeds, self.store.items, schedule, random.random)
+        finally:
+            await fetcher.aclose()
+
+    @cached_property
+    def _organise(self) -> Organise:
+        from aggregator.pipeline import Organise
+
+        window = timedelta(seconds=self.settings.stories.window)
+        return Organise(self.store.items, self.store.stories, self._make_engine, self._organise_lock, window)
+
+    def _make_engine(self) -> StoryEngine:
+        return make_engine(self.settings, self.store.items.history)
+
+    def _organise_lock(self) -> AbstractContextManager[None]:
+        return file_lock(self._beside_database("organise.lock"), wait=True)
+
+    def single_instance(self) -> AbstractContextManager[None]:
+        """Held by the daemon: one for each database. Raises LockedError."""
+        return file_lock(self._beside_database("run.lock"), wait=False, refusal="the daemon is already running on this database")
+
+    def _beside_database(self, suffix: str) -> Path:
+        database = self.settings.database
+        if "://" in database and not database.startswith("sqlite:///"):
+            from hashlib import sha256
+
+            return self.location.data_folder / f"{sha256(database.encode()).hexdigest()[:12]}.{suffix}"
+        path = Path(database.removeprefix("sqlite:///"))
+        return path.with_name(f"{path.name}.{suffix}")
+
+    def describe(self) -> str:
+        """For the log: what this program runs on."""
+        return f"{len(self.subscribed())} feeds from {self.location.feeds_path}, database {self.store.maintenance.stats().name}"
+
+    # --- the verbs: feeds ---------------------------------------------------------------------------------------------
+
+    def subscribed(self) -> tuple[Feed, ...]:
+        """The feed list as the file has it now; the store is told what changed. Raises FeedListError."""
+        feeds = self.feed_list.load()
+        if feeds != self._synced:
+            self.store.feeds.sync(feeds, self.clock())
+            self._synced = feeds
+        return feeds
+
+    def fetch(
+        self,
+        names: Sequence[str] = (),
+        *,
+        force: bool = False,
+        organise: bool = True,
+        heard: Heard | None = None,
+        planned: Callable[[int], None] | None = None,
+    ) -> list[FeedOutcome]:
+        """Poll the due (or the named) feeds now, then organise. `planned` is told how many, `heard` each outcome.
+
+        Raises NotFoundError for an unknown name. Network trouble is in the outcomes.
+        """
+        from aggregator.pipeline import due_feeds
+
+        due = due_feeds(self._named(names), self.store.feeds.states(), self.clock(), force=force)
+        if planned is not None:
+            planned(len(due))
+        outcomes = self._run_round(due, heard) if due else []
+        if organise:
+            self.organise()
+        return outcomes
+
+    def add_feed(self, draft: Feed, *, dry_run: bool = False) -> AddedFeed:
+        """Subscribe to a feed or to the feed of a web page; its first poll is stored. Raises FeedError, UsageError."""
+        return self._subscribing(lambda subscribing: subscribing.add(draft, self.clock, dry_run=dry_run))
+
+    def check_feeds(self, names: Sequence[str] = ()) -> list[CheckedFeed]:
+        """Poll the named feeds (none named: all) now, conditionally, and say how each is. Raises NotFoundError."""
+        self.subscribed()
+        return self._subscribing(lambda subscribing: subscribing.check(names, self.clock))
+
+    def discover(self, draft: Feed) -> tuple[Candidate, ...]:
+        """The feeds of a web page. Raises FeedError."""
+        return self._subscribing(lambda subscribing: subscribing.discover(draft, self.clock))
+
+    def document(self, url: str) -> bytes:
+        """Any document, fetched as politely as a feed. Raises FeedError."""
+        return self._subscribing(lambda subscribing: subscribing.document(url, self.clock))
+
+    def import_feeds(self, data: bytes, *, source: str, tags: Sequence[str] = (), dry_run: bool = False) -> ImportResult:
+        """Subscribe to the feeds of an OPML document (or a plain list of addresses); nothing is polled."""
+        from aggregator.subscribing import import_feeds
+
+        return import_feeds(self.feed_list, data, source, tags=tags, dry_run=dry_run)
+
+    def feed_status(self, names: Sequence[str] = ()) -> list[FeedStatus]:
+        """How each feed is; nothing is fetched. Raises NotFoundError."""
+        from aggregator.subscribing import to_status
+
+        feeds = self._named(names)
+        states = self.store.feeds.states()
+        return [to_status(feed, states.get(feed.name)) for feed in feeds]
+
+    def _subscribing(self, verb: Callable[[Subscribing], Awaitable[T]]) -> T:
+        from aggregator.subscribing import Subscribing
+
+        async def work() -> T:
+            async with self._ingest() as ingest:
+                return await verb(Subscribing(ingest, self.feed_list))
+
+        return asyncio.run(work())
+
+    def _named(self, names: Iterable[str]) -> list[Feed]:
+        from aggregator.feeds.feedlist import unknown_feed
+
+        feeds = {feed.name: feed for feed in self.subscribed()}
+        for name in names:
+            if name not in feeds:
+                raise NotFoundError(unknown_feed(name, feeds))
+        return [feeds[name] for name in names] if names else list(feeds.values())
+
+    def _run_round(self, due: list[DueFeed], heard: Heard | None) -> list[FeedOutcome]:
+        async def work() -> list[FeedOutcome]:
+            task = asyncio.current_task()
+            assert task is not None
+            self._round = (asyncio.get_running_loop(), task)
+            async with self._ingest() as ingest:
+                return await ingest.round(due, self.clock, heard)
+
+        try:
+            return asyncio.run(work())
+        except asyncio.CancelledError:
+            return []  # told to stop: what was stored stays, the rest is polled at the next start
+        finally:
+            self._round = None
+
+    def interrupt(self) -> None:
+        """Stop the round of polls under way, from another thread."""
+        if self._round is not None:
+            loop, task = self._round
+            loop.call_soon_threadsafe(task.cancel)
+
+    # --- the verbs: stories ---------------------------------------------------------------------------------------------
+
+    def organise(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Group everything that is in no story yet. Returns how many items that were."""
+        return self._organise(self.clock, progress)
+
+    # --- the verbs: digest ----------------------------------------------------------------------------------------------
+
+    def digest(
+        self,
+        period: Period,
+        *,
+        by: str = "published",
+        name: str = "digest",
+        limit: int = 30,
+        topic: int | None = None,
+        tag: str | None = None,
+    ) -> Digest:
+        """What the period brought, selected and ranked. Raises NotFoundError for an unknown topic."""
+        from aggregator.digest.selection import Filters, select
+
+        topic = self.store.stories.resolve_topic(topic) if topic is not None else None
+        coverages = self.store.stories.coverage(period.from_at, period.to_at, by=by)
+        feeds = {feed.name: feed for feed in self.subscribed()}
+        related = {other for coverage in coverages for other in coverage.story.related}
+        return select(
+            coverages,
+            {each.id: each for each in self.store.stories.topics()},
+            feeds,
+            self.store.feeds.states(),
+            period,
+            name=name,
+            filters=Filters(limit=limit, topic=topic, tag=tag, by=by),
+            titles=self.store.stories.titles(sorted(related)),
+        )
+
+    def last_digest(self, name: str) -> DigestRecord | None:
+        return self.store.digests.last(name)
+
+    def record_digest(self, digest: Digest, format: str) -> None:
+        """Note that a digest was delivered: the next one of that name begins where it ended."""
+        period = digest.period
+        self.store.digests.record(DigestRecord(digest.name, period.from_at, period.to_at, self.clock(), format))
+
+    def write_text(self, text: str, path: Path) -> None:
+        """Write a digest to a file, whole or not at all. Raises DeliveryError."""
+        from aggregator.digest.deliver import write_digest
+        from aggregator.textfile import replace_text
+
+        write_digest(text, path, replace_text)
+
+    def deliver_digest(self, digest: Digest, format: str | None = None) -> Path:
+        """Write a digest under its dated name into the folder of the settings, and only then note it as delivered."""
+        from aggregator.digest.deliver import deliver_to_folder
+        from aggregator.digest.render import render
+        from aggregator.textfile import replace_text
+
+        format = format or self.settings.digest.format
+        text = render(digest, format)
+        path = deliver_to_folder(text, Path(self.settings.digest.folder), digest.name, digest.period, format, replace_text)
+        self.record_digest(digest, format)
+        return path
+
+    def write_digest(self) -> Path:
+        """The scheduled digest: what arrived in (last delivered, now], written into the folder of the settings."""
+        settings, now = self.settings.digest, self.clock()
+        last = self.last_digest(settings.name)
+        start = last.to_at if last else now - timedelta(seconds=settings.since)
+        made = self.digest(Period(min(start, now), now, self.zone), by="arrived", name=settings.name, limit=settings.limit)
+        return self.deliver_digest(made)
+
+    # --- the verbs: upkeep ----------------------------------------------------------------------------------------------
+
+    def prune(self) -> int:
+        """Forget items older than the setting retention.items (by arrival; 0 keeps all). Returns how many."""
+        keep = self.settings.retention.items
+        return self.store.maintenance.prune(self.clock() - timedelta(seconds=keep)).items if keep else 0
+
+    def backup(self) -> Path:
+        """Copy the database beside itself, named by the day, and keep the newest `daemon.backups` copies."""
+        folder = self.location.data_folder / "backups"
+        path = folder / f"aggregator-{self.clock():%Y-%m-%d}.db"
+        self.store.maintenance.backup(path)
+        for old in sorted(folder.glob("aggregator-????-??-??.db"))[: -self.settings.daemon.backups]:
+            old.unlink()
+        return path
+
+    def status(self) -> Status:
+        """What runs, what is next, what fails."""
+        from aggregator.status import Status, summarise
+        from aggregator.triggers import daily
+
+        now, digest = self.clock(), self.settings.digest
+        feeds = self.subscribed()
+        summary = summarise(feeds, self.store.feeds.states(), now)
+        last = self.last_digest(digest.name)
+        stats = self.store.maintenance.stats()
+        coming = daily(digest.time, self.zone, digest.weekdays).get_next_fire_time(None, now) if digest.enabled else None
+        return Status(
+            feeds=len(feeds),
+            enabled=sum(1 for feed in feeds if feed.enabled),
+            due=summary.due,
+            last_poll_at=summary.last_poll_at,
+            next_poll_at=summary.next_poll_at,
+            failing=summary.failing,
+            items=stats.rows["items"],
+            unsorted=stats.unsorted,
+            digest_name=digest.name,
+            last_digest_at=last.to_at if last else None,
+            next_digest_at=coming,
+            daemon_process=lock_holder(self._beside_database("run.lock")),
+            database=stats.name,
+            feed_list=str(self.location.feeds_path),
+        )
+
+    def next_step(self) -> str | None:
+        """What a person who sees nothing should run next; None when there are feeds and items."""
+        states: dict[str, FeedState] = self.store.feeds.states()
+        if any(state.last_success_at for state in states.values()) or self.store.maintenance.stats().rows["items"]:
+            return None
+        if not self.subscribed():
+            return "There are no feeds yet: `aggregator feeds add URL` subscribes to one, `aggregator demo` shows how it looks."
+        return "Nothing was fetched yet: `aggregator fetch` polls the feeds, then `aggregator digest` prints what they brought."

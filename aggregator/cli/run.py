@@ -1,0 +1,41 @@
+"""`aggregator run`: the daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregator.cli.common import SOME_FEEDS_FAILED, pass_app, session
+
+if TYPE_CHECKING:
+    from aggregator.app import App
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="One round (poll what is due, group, write a due digest), then exit.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Log lines as text or JSON (default: the setting).")
+@click.option("--ignore-failures", is_flag=True, help="With --once: exit 0 even when some feeds failed.")
+@pass_app
+def run(app: App, once: bool, log_format: str | None, ignore_failures: bool) -> int:
+    """Run the scheduler daemon in the foreground; SIGTERM or Ctrl-C stops it cleanly.
+
+    \b
+    Examples:
+      aggregator run
+      aggregator run --once
+      aggregator --now 2023-12-15T00:00Z --speed 3600 run      replay an archive as if live
+    """
+    from aggregator.daemon import Daemon
+    from aggregator.logs import set_up_logging
+
+    options = session()
+    level = "debug" if options.verbose else "warning" if options.quiet else app.settings.log.level
+    set_up_logging(log_format or app.settings.log.format, level)
+    with app.single_instance():
+        daemon = Daemon(app)
+        if not once:
+            daemon.run()
+            return 0
+        failed = [outcome for outcome in daemon.once() if outcome.error]
+    return SOME_FEEDS_FAILED if failed and not ignore_failures else 0

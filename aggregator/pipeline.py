@@ -1,0 +1,140 @@
+"""The order of things; each stage is somebody else's work.
+
+    ingest:    due feeds | claim | fetch -P hosts | parse | normalise | identify | store items and state
+    organise:  unsorted items | vectorise | assign | repair | link into topics | store            (one writer)
+    publish:   a period | select | rank | render | deliver
+
+It decides nothing about schedules, identity, grouping or ranking, and touches the world only through `ports`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from aggregator.errors import FeedError
+from aggregator.feeds import dedupe, normalise, schedule
+from aggregator.model import Clock, DueFeed, Feed, Fetched, FeedOutcome, FeedState, Item, ParsedFeed
+from aggregator.ports import FeedStore, Fetcher, ItemStore, Organiser, Parser, StoryStore
+
+Heard = Callable[[FeedOutcome], None]
+"""Is told each outcome as it comes: a log line, a progress bar."""
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """The ingest pipe over one set of tools. `jitter` draws from [0, 1) so that feeds do not move in step."""
+
+    fetcher: Fetcher
+    parser: Parser
+    feeds: FeedStore
+    items: ItemStore
+    limits: schedule.ScheduleLimits
+    jitter: Callable[[], float]
+
+    async def round(self, due: Sequence[DueFeed], clock: Clock, heard: Heard | None = None) -> list[FeedOutcome]:
+        """Poll all of `due`; no feed can stop the others. Outcomes in the order of `due`."""
+        self.feeds.claim([each.feed.name for each in due], clock())
+
+        async def one(each: DueFeed) -> FeedOutcome:
+            outcome, _ = await self.poll(each, clock)
+            if heard is not None:
+                heard(outcome)
+            return outcome
+
+        return list(await asyncio.gather(*map(one, due)))
+
+    async def poll(self, due: DueFeed, clock: Clock) -> tuple[FeedOutcome, ParsedFeed | None]:
+        """Fetch, parse, normalise, identify and store one feed: its items and its new state in one transaction."""
+        fetched = await self.fetcher.fetch(due, clock())
+        parsed, problem = await self._read(fetched)
+        now = clock()
+        items = self._items(due, parsed, now)
+        state = schedule.after_poll(due.feed, due.state, fetched, parsed, problem, self.limits, now=now, jitter=self.jitter())
+        if parsed is not None:
+            known = self.items.known_links(due.feed.name, [item.canonical_link for item in items if item.canonical_link])
+            identity, items = dedupe.identify(items, state.identity, known)
+            state = replace(state, identity=identity)
+        stored = self.items.ingest(state, publisher_of(due.feed, state), items, now)
+        outcome = FeedOutcome(
+            due.feed.name, fetched.outcome, fetched.status, len(stored.new), len(stored.edited), state.error, state.next_poll_at
+        )
+        return outcome, parsed
+
+    async def _read(self, fetched: Fetched) -> tuple[ParsedFeed | None, str | None]:
+        """The document, if a body came that is one, and what was wrong with it (fetch trouble first)."""
+        if fetched.outcome == "same" or not fetched.body and fetched.outcome != "changed":
+            return None, fetched.error
+        try:
+            parsed = await self.parser.parse(fetched.body or b"", fetched.headers, fetched.final_url)
+        except FeedError as error:
+            return None, fetched.error or str(error)
+        return parsed, fetched.error or parsed.error
+
+    def _items(self, due: DueFeed, parsed: ParsedFeed | None, now: datetime) -> tuple[Item, ...]:
+        if parsed is None:
+            return ()
+        return normalise.normalise(parsed, feed=due.feed.name, feed_url=due.state.fetch_url, now=now, language=due.feed.language)
+
+
+def publisher_of(feed: Feed, state: FeedState) -> str:
+    """The title in feeds.toml, else the feed's own, else its name."""
+    return feed.title or state.title or feed.name
+
+
+def due_feeds(feeds: Iterable[Feed], states: dict[str, FeedState], now: datetime, *, force: bool = False) -> list[DueFeed]:
+    """Which subscriptions to poll now; `force` lifts the interval only (never a Retry-After, never a feed that is gone)."""
+    ready = schedule.may_force if force else schedule.is_due
+    pairs = (DueFeed(feed, states[feed.name]) for feed in feeds if feed.enabled and feed.name in states)
+    return [pair for pair in pairs if ready(pair.feed, pair.state, now)]
+
+
+@dataclass
+class Organise:
+    """The organise pipe: one writer at a time, held by `lock`.
+
+    The engine's state is rebuilt from the store at the first call, and again when another process has organised meanwhile
+    or a write failed half-way.
+    """
+
+    items: ItemStore
+    stories: StoryStore
+    make_engine: Callable[[], Organiser]
+    lock: Callable[[], AbstractContextManager[None]]
+    window: timedelta
+    chunk: int = 2000
+    """Items grouped and written in one transaction."""
+
+    def __post_init__(self) -> None:
+        self._engine: Organiser | None = None
+        self._revision = -1
+
+    def __call__(self, clock: Clock, progress: Callable[[int, int], None] | None = None) -> int:
+        """Group everything that is in no story yet. Returns how many items that were."""
+        with self.lock():
+            waiting = self.items.unsorted()
+            done = 0
+            while waiting:
+                batch, waiting = waiting[: self.chunk], waiting[self.chunk :]
+                self._write(batch, clock())
+                done += len(batch)
+                if progress is not None:
+                    progress(done, done + len(waiting))
+            return done
+
+    def _write(self, batch: list[Item], now: datetime) -> None:
+        engine = self._engine_for(batch)
+        self._engine = None  # if the write fails, the store is the truth and the engine starts again from it
+        self.stories.apply(engine.add(batch), now)
+        self._engine, self._revision = engine, self.stories.revision()
+
+    def _engine_for(self, batch: Sequence[Item]) -> Organiser:
+        if self._engine is not None and self._revision == self.stories.revision():
+            return self._engine
+        engine = self.make_engine()
+        oldest = min(item.published_at for item in batch)
+        engine.restore(*self.stories.active(oldest - self.window), *self.stories.next_ids())
+        return engine
