@@ -426,4 +426,20 @@ class FeedOutcome:
     next_poll_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """Figures of one database. `items_per_day` is over the days from the oldest to the newest arrival."""
+
+    name: str
+    revision: str
+    file_bytes: int
+    rows: Mapping[str, int] = field(default_factory=dict)
+    unsorted: int = 0
+    oldest_published_at: datetime | None = None
+    newest_published_at: datetime | None = None
+    oldest_arrived_at: datetime | None = None
+    newest_arrived_at: datetime | None = None
+    items_per_day: float = 0.0
+
+
 JsonObject = dict[str, Any]

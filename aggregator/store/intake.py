@@ -1,0 +1,201 @@
+"""EDGE: what storing a batch of a feed's items does: which are new, which are edits, which only appear again.
+
+    keys and links known? | decide for each item, in order | write items, appearances, titles, queue and index
+
+`decide` rules, first that fits: known key; known canonical link; new. It runs inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, tuple_, update
+
+from aggregator.model import Ingested, Item
+from aggregator.store import tables as t
+from aggregator.store.rows import chunks, counter, raise_counter
+from aggregator.store.search import add_to_index, remove_from_index
+
+_TEXTS = (
+    *("title", "link", "canonical_link", "summary", "summary_html", "content_html", "content_hash"),
+    *("language", "authors", "categories", "media"),
+)
+"""What an edit replaces. Not published_at: publishers re-date old pieces, and stories go by when a piece came out first."""
+_EDIT = update(t.items).where(t.items.c.id == bindparam("item")).values({name: bindparam(name) for name in (*_TEXTS, "updated_at")})
+
+_STILL_SHOWN = (
+    update(t.appearances)
+    .where(t.appearances.c.feed_id == bindparam("feed"), t.appearances.c.key == bindparam("shown"))
+    .values(seen_at=bindparam("at"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A stored item; `id` is None for one that was pruned."""
+
+    id: int | None
+    feed_id: int | None
+    content_hash: str | None
+    title: str | None
+
+
+def take_in(connection: Connection, shown: Sequence[tuple[int, Item]], now: datetime) -> Taken:
+    """Store what feeds show: pairs of feed id and item, in order. Of a feed's items that are one, the first wins."""
+    batch = _look_up(connection, shown, now)
+    for feed_id, item in shown:
+        batch.decide(feed_id, item)
+    _write(connection, batch)
+    done = Ingested(
+        new=tuple(row["id"] for row in batch.new),
+        edited=tuple(batch.edits),
+        appeared=tuple(dict.fromkeys(batch.appeared)),
+        known=batch.known,
+    )
+    return Taken(done, batch.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was stored, and which item each (feed id, key) is."""
+
+    done: Ingested
+    ids: dict[tuple[int, str], int]
+
+
+def _look_up(connection: Connection, shown: Sequence[tuple[int, Item]], now: datetime) -> _Batch:
+    batch = _Batch(now, counter(connection, "next_item"))
+    batch.by_key = _by_key(connection, {(feed_id, item.key) for feed_id, item in shown})
+    links = {item.canonical_link for feed_id, item in shown if item.canonical_link and (feed_id, item.key) not in batch.by_key}
+    batch.by_link = _by_link(connection, links)
+    batch.here = _shown_by(connection, {known.id for known in batch.by_link.values()})
+    return batch
+
+
+def _by_key(connection: Connection, keys: set[tuple[int, str]]) -> dict[tuple[int, str], _Known]:
+    a, i = t.appearances.c, t.items.c
+    query = select(a.feed_id, a.key, i.id, i.feed_id, i.content_hash, i.title).select_from(t.appearances.outerjoin(t.items))
+    found: dict[tuple[int, str], _Known] = {}
+    for part in chunks(keys):
+        rows = connection.execute(query.where(tuple_(a.feed_id, a.key).in_(part)))
+        found |= {(feed, key): _Known(id_, by, hash_, title) for feed, key, id_, by, hash_, title in rows}
+    return found
+
+
+def _by_link(connection: Connection, links: Iterable[str]) -> dict[str, _Known]:
+    i = t.items.c
+    query = select(i.canonical_link, i.id, i.feed_id, i.content_hash, i.title).order_by(i.id.desc())
+    found: dict[str, _Known] = {}
+    for part in chunks(links):
+        rows = connection.execute(query.where(i.canonical_link.in_(part)))
+        found |= {link: _Known(*known) for link, *known in rows}  # the oldest comes last and stays
+    return found
+
+
+def _shown_by(connection: Connection, ids: Iterable[int | None]) -> set[tuple[int, int]]:
+    """(feed id, item id) of all appearances of these items."""
+    a = t.appearances.c
+    found: set[tuple[int, int]] = set()
+    for part in chunks(ids):
+        found |= {(feed, item) for feed, item in connection.execute(select(a.feed_id, a.item_id).where(a.item_id.in_(part)))}
+    return found
+
+
+def _write(connection: Connection, batch: _Batch) -> None:
+    run = connection.execute
+    if batch.new:
+        raise_counter(connection, "next_item", batch.next_id)
+        run(t.items.insert(), batch.new)
+        run(t.unsorted_items.insert(), [{"item_id": row["id"]} for row in batch.new])
+        add_to_index(connection, batch.new)
+    if batch.edits:
+        remove_from_index(connection, batch.edits)
+        run(_EDIT, list(batch.edits.values()))
+        add_to_index(connection, [{"id": id_, **row} for id_, row in batch.edits.items()])
+    if batch.titles:
+        run(t.item_titles.insert(), batch.titles)
+    if batch.appearances:
+        run(t.appearances.insert(), batch.appearances)
+    if batch.pruned:
+        run(_STILL_SHOWN, batch.pruned)
+
+
+@dataclass
+class _Batch:
+    """The decisions, made on plain data. Each feed decides on each item once."""
+
+    now: datetime
+    next_id: int
+    by_key: dict[tuple[int, str], _Known] = field(default_factory=dict)
+    by_link: dict[str, _Known] = field(default_factory=dict)
+    here: set[tuple[int, int]] = field(default_factory=set)
+    new: list[dict[str, Any]] = field(default_factory=list)
+    edits: dict[int, dict[str, Any]] = field(default_factory=dict)
+    titles: list[dict[str, Any]] = field(default_factory=list)
+    appearances: list[dict[str, Any]] = field(default_factory=list)
+    appeared: list[int] = field(default_factory=list)
+    pruned: list[dict[str, Any]] = field(default_factory=list)
+    ids: dict[tuple[int, str], int] = field(default_factory=dict)
+    known: int = 0
+    _seen: set[tuple[int, str]] = field(default_factory=set)
+    _touched: set[tuple[int, int]] = field(default_factory=set)
+
+    def decide(self, feed_id: int, item: Item) -> None:
+        if (feed_id, item.key) in self._seen:
+            return
+        self._seen.add((feed_id, item.key))
+        found = self.by_key.get((feed_id, item.key))
+        if found is not None:
+            self._again(feed_id, item, found)
+            return
+        found = self.by_link.get(item.canonical_link) if item.canonical_link else None
+        if found is None or found.id is None:
+            self._first(feed_id, item)
+            return
+        self._appear(feed_id, item, found.id)
+        if (feed_id, found.id) in self.here:
+            self._again(feed_id, item, found)
+        else:
+            self.here.add((feed_id, found.id))
+            self._touched.add((feed_id, found.id))
+            self.appeared.append(found.id)
+
+    def _first(self, feed_id: int, item: Item) -> None:
+        id_, self.next_id = self.next_id, self.next_id + 1
+        self.new.append(_item_row(item, id_, feed_id, self.now))
+        self._appear(feed_id, item, id_)
+        self.here.add((feed_id, id_))
+        self._touched.add((feed_id, id_))
+        if item.canonical_link:
+            self.by_link[item.canonical_link] = _Known(id_, feed_id, item.content_hash, item.title)
+
+    def _appear(self, feed_id: int, item: Item, id_: int) -> None:
+        row = {"feed_id": feed_id, "key": item.key, "item_id": id_, "link": item.link, "seen_at": item.arrived_at or self.now}
+        self.appearances.append(row)
+        self.ids[feed_id, item.key] = id_
+
+    def _again(self, feed_id: int, item: Item, found: _Known) -> None:
+        """An item that this feed has shown before. It may edit it if it had it first."""
+        if found.id is None:
+            self.pruned.append({"feed": feed_id, "shown": item.key, "at": self.now})
+            self.known += 1
+            return
+        self.ids[feed_id, item.key] = found.id
+        if (feed_id, found.id) in self._touched:
+            return
+        self._touched.add((feed_id, found.id))
+        if found.feed_id != feed_id or found.content_hash == item.content_hash:
+            self.known += 1
+            return
+        row = {name: getattr(item, name) for name in _TEXTS}
+        self.edits[found.id] = row | {"item": found.id, "updated_at": item.updated_at or self.now}
+        if found.title != item.title:
+            self.titles.append({"item_id": found.id, "title": found.title, "replaced_at": self.now})
+
+
+def _item_row(item: Item, id_: int, feed_id: int, now: datetime) -> dict[str, Any]:
+    row = {name: getattr(item, name) for name in (*_TEXTS, "key", "published_at", "updated_at", "date_rule")}
+    return row | {"id": id_, "feed_id": feed_id, "arrived_at": item.arrived_at or now}

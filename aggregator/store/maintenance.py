@@ -1,0 +1,198 @@
+"""EDGE: care for the database: check, figures, backup, prune, vacuum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, case, exists, func, select, text, update
+
+from aggregator.model import StoreStats
+from aggregator.store import tables as t
+from aggregator.store.engine import Database
+from aggregator.store.rows import chunks, counter, delete_by, raise_counter
+from aggregator.store.schema import Upgrade, copy_database
+from aggregator.store.search import index_is_whole, rebuild_index, remove_from_index, tidy_index
+
+KEEP_PRUNED_KEYS = timedelta(days=180)
+"""How long a pruned item's keys are remembered after its feed last showed it, so that it does not come back as new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a prune removed, or would remove."""
+
+    items: int = 0
+    stories: int = 0
+    topics: int = 0
+
+
+class Maintenance:
+    """What `aggregator db` does. `upgrade` says what opening did to the schema."""
+
+    def __init__(self, database: Database, upgrade: Upgrade) -> None:
+        self._db = database
+        self.upgrade = upgrade
+
+    def check(self) -> list[str]:
+        """What is wrong, a sentence each; empty when all is well."""
+        with self._db.reading() as connection:
+            found = [f"SQLite finds damage: {line}." for line in connection.scalars(text("PRAGMA integrity_check(20)")) if line != "ok"]
+            if found:  # the rest would stumble over it
+                return [*found, "Restore a backup, or save what can be read with `aggregator items export`."]
+            found += [
+                f"A row of {row.table} refers to a row of {row.parent} that is not there."
+                for row in connection.execute(text('SELECT DISTINCT "table", parent FROM pragma_foreign_key_check'))
+            ]
+            found += [sentence.format(n) for query, sentence in _COUNTS if (n := connection.scalar(query))]
+        with self._db.writing() as connection:  # FTS5 checks itself by an INSERT
+            if not index_is_whole(connection):
+                found.append("The search index does not fit the items; `aggregator db vacuum` builds it anew.")
+        return found
+
+    def stats(self) -> StoreStats:
+        i = t.items.c
+        with self._db.reading() as connection:
+            rows = {table.name: connection.scalar(select(func.count()).select_from(table)) or 0 for table in t.metadata.sorted_tables}
+            spans = connection.execute(
+                select(func.min(i.published_at), func.max(i.published_at), func.min(i.arrived_at), func.max(i.arrived_at))
+            ).one()
+            pages = connection.execute(text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")).scalar_one()
+        days = max((spans[3] - spans[2]).total_seconds() / 86_400, 1.0) if spans[2] is not None else 1.0
+        unsorted, _ = rows.pop("unsorted_items"), rows.pop("meta")
+        return StoreStats(self._db.name, self.upgrade.after, pages, rows, unsorted, *spans, items_per_day=rows["items"] / days)
+
+    def backup(self, path: Path) -> None:
+        """Copy the living database to a file, check the copy, then put it in place. Raises StoreError."""
+        copy_database(self._db, path)
+
+    def prune(self, before_at: datetime, *, dry_run: bool = False, chunk: int = 2000) -> Pruned:
+        """Forget items that arrived before a moment, and the stories and topics that are left with nothing.
+
+        In portions, so that other writers get their turn; stopped half-way it has pruned less, and nothing is torn.
+        """
+        if dry_run:
+            return self._would_prune(before_at)
+        done = Pruned()
+        while True:
+            with self._db.writing() as connection:
+                query = select(t.items.c.id).where(t.items.c.arrived_at < before_at).order_by(t.items.c.arrived_at).limit(chunk)
+                ids = list(connection.scalars(query))
+                stories, topics = _forget(connection, ids, before_at)
+                if not ids:
+                    _forget_keys(connection, before_at)
+            done = Pruned(done.items + len(ids), done.stories + stories, done.topics + topics)
+            if not ids:
+                return done
+
+    def _would_prune(self, before_at: datetime) -> Pruned:
+        i, m = t.items.c, t.memberships.c
+        alive = select(m.story_id).join(t.items, i.id == m.item_id).where(i.arrived_at >= before_at)
+        stays = select(t.stories.c.topic_id).where(t.stories.c.id.in_(alive), t.stories.c.topic_id.is_not(None))
+        empty = select(t.stories.c.topic_id).where(t.stories.c.topic_id.is_not(None))
+        with self._db.reading() as connection:
+            return Pruned(
+                connection.scalar(select(func.count()).select_from(t.items).where(i.arrived_at < before_at)) or 0,
+                connection.scalar(select(func.count()).select_from(t.stories).where(t.stories.c.id.not_in(alive))) or 0,
+                connection.scalar(select(func.count()).select_from(t.topics).where(t.topics.c.id.in_(empty), t.topics.c.id.not_in(stays)))
+                or 0,
+            )
+
+    def vacuum(self) -> tuple[int, int]:
+        """Give free space back to the disk and build the search index anew. Returns bytes before and after."""
+        before = self.stats().file_bytes
+        with self._db.writing() as connection:
+            rebuild_index(connection)
+            tidy_index(connection)
+        with self._db.unguarded() as driver:
+            driver.execute("VACUUM")
+            driver.execute("PRAGMA optimize")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return before, self.stats().file_bytes
+
+
+_COUNTS = (
+    (
+        select(func.count()).select_from(t.memberships).where(~exists().where(t.items.c.id == t.memberships.c.item_id)),
+        "{} memberships belong to items that are not there.",
+    ),
+    (
+        select(func.count()).select_from(t.stories).where(~exists().where(t.memberships.c.story_id == t.stories.c.id)),
+        "{} stories hold no item.",
+    ),
+    (
+        select(func.count())
+        .select_from(t.items)
+        .where(
+            ~exists().where(t.memberships.c.item_id == t.items.c.id),
+            ~exists().where(t.unsorted_items.c.item_id == t.items.c.id),
+        ),
+        "{} items are in no story and do not wait for one either.",
+    ),
+    (
+        select(func.count()).select_from(t.items).where(~exists().where(t.appearances.c.item_id == t.items.c.id)),
+        "{} items appear in no feed.",
+    ),
+)
+"""What foreign keys cannot say: a query that counts, and its sentence when it counts any."""
+
+
+def _forget(connection: Connection, ids: list[int], before_at: datetime) -> tuple[int, int]:
+    """Delete items with all that hangs on them. Returns how many stories and topics went with them."""
+    if not ids:
+        return 0, 0
+    touched: set[int] = set()
+    for part in chunks(ids):
+        touched |= set(connection.scalars(select(t.memberships.c.story_id).where(t.memberships.c.item_id.in_(part))))
+    remove_from_index(connection, ids)
+    for part in chunks(ids):  # the keys stay, item_id becomes NULL with the item
+        connection.execute(update(t.appearances).where(t.appearances.c.item_id.in_(part)).values(seen_at=before_at))
+    delete_by(connection, t.items.c.id, ids)
+    gone = _forget_stories(connection, touched)
+    # a running engine holds items that are gone: it must read the store again
+    raise_counter(connection, "revision", counter(connection, "revision") + 1)
+    return gone
+
+
+def _forget_stories(connection: Connection, touched: set[int]) -> tuple[int, int]:
+    """Delete stories without items and topics without stories; recount the stories that keep some."""
+    s, m = t.stories.c, t.memberships.c
+    topics: set[int] = set()
+    stories = 0
+    for part in chunks(touched):
+        living = set(connection.scalars(select(m.story_id).where(m.story_id.in_(part)).distinct()))
+        empty = set(part) - living
+        stories += len(empty)
+        topics |= set(connection.scalars(select(s.topic_id).where(s.id.in_(empty), s.topic_id.is_not(None))))
+        delete_by(connection, s.id, empty)
+        _recount(connection, living)
+    used: set[int] = set()
+    for part in chunks(topics):
+        used |= set(connection.scalars(select(s.topic_id).where(s.topic_id.in_(part)).distinct()))
+        count = select(func.count()).select_from(t.stories).where(s.topic_id == t.topics.c.id).scalar_subquery()
+        connection.execute(update(t.topics).where(t.topics.c.id.in_(part)).values(story_count=count))
+    delete_by(connection, t.topics.c.id, topics - used)
+    return stories, len(topics - used)
+
+
+def _recount(connection: Connection, ids: set[int]) -> None:
+    s, m = t.stories.c, t.memberships.c
+    members = t.memberships.join(t.items, t.items.c.id == m.item_id)
+    count = select(func.count()).select_from(t.memberships).where(m.story_id == s.id).scalar_subquery()
+    first = select(func.min(t.items.c.published_at)).select_from(members).where(m.story_id == s.id).scalar_subquery()
+    last = select(func.max(t.items.c.published_at)).select_from(members).where(m.story_id == s.id).scalar_subquery()
+    # who is independent is the engine's to say; more publishers than items there cannot be
+    sources = case((s.sources > count, count), else_=s.sources)
+    for part in chunks(ids):
+        connection.execute(
+            update(t.stories)
+            .where(s.id.in_(part))
+            .values(item_count=count, sources=sources, first_published_at=first, last_published_at=last)
+        )
+
+
+def _forget_keys(connection: Connection, before_at: datetime) -> None:
+    a = t.appearances.c
+    connection.execute(t.appearances.delete().where(a.item_id.is_(None), a.seen_at < before_at - KEEP_PRUNED_KEYS))
+    connection.execute(t.hosts.delete().where(t.hosts.c.not_before_at < before_at))

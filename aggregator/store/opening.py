@@ -1,0 +1,50 @@
+"""EDGE: opens a store: the one way in. The rest of the program sees a Store through ports."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import TracebackType
+
+from aggregator.store.digests import Digests
+from aggregator.store.engine import Database
+from aggregator.store.feeds import Feeds
+from aggregator.store.items import Items
+from aggregator.store.maintenance import Maintenance
+from aggregator.store.schema import Upgrade, ensure_schema
+from aggregator.store.stories import Stories
+
+
+class Store:
+    """One open database, by noun. Threads may share it. Close it, or use it in a `with`."""
+
+    def __init__(self, database: Database, upgrade: Upgrade, opened_at: datetime) -> None:
+        self._database = database
+        self.feeds = Feeds(database, opened_at)
+        self.items = Items(database)
+        self.stories = Stories(database)
+        self.digests = Digests(database)
+        self.maintenance = Maintenance(database, upgrade)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def open_store(url: str, *, now: datetime, backup_before_upgrade: bool = True) -> Store:
+    """Open the database at `url` (a file name, "sqlite:///FILE" or "sqlite://"), making or upgrading it when needed.
+
+    `now` dates the copy that is made before an upgrade. Raises StoreError with a sentence that names the file, and
+    SchemaError when a newer version of the program wrote it.
+    """
+    database = Database(url)
+    try:
+        upgrade = ensure_schema(database, now=now, copy_aside=backup_before_upgrade)
+    except BaseException:
+        database.close()
+        raise
+    return Store(database, upgrade, now)

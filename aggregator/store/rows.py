@@ -1,0 +1,168 @@
+"""EDGE: rows to records and back, and the few statements that several nouns share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, Connection, Executable, Row, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from aggregator.model import FeedState, Item, Membership, Story, Topic, Validators
+from aggregator.store import tables as t
+
+T = TypeVar("T")
+
+CHUNK = 500
+"""Values in one IN list: well below SQLite's 32,766 variables, and the statement is cached for each length."""
+
+ITEM_FIELDS = (
+    t.items.c.id,
+    t.feeds.c.name,
+    t.feeds.c.publisher,
+    t.items.c.key,
+    t.items.c.title,
+    t.items.c.link,
+    t.items.c.canonical_link,
+    t.items.c.summary,
+    t.items.c.published_at,
+    t.items.c.content_hash,
+    t.items.c.arrived_at,
+    t.items.c.date_rule,
+    t.items.c.updated_at,
+    t.items.c.language,
+    t.items.c.authors,
+    t.items.c.categories,
+    t.items.c.media,
+)
+HTML_FIELDS = (t.items.c.summary_html, t.items.c.content_html)
+ITEMS_WITH_FEEDS = t.items.join(t.feeds)
+
+
+def item_of(row: Sequence[Any], html: tuple[str, str] = ("", "")) -> Item:
+    """The item in a row that begins with ITEM_FIELDS; by position, since 40,000 rows by name cost a second more."""
+    (id_, feed, publisher, key, title, link, canonical, summary, published_at, content_hash, arrived_at) = row[:11]
+    (date_rule, updated_at, language, authors, categories, media) = row[11:17]
+    return Item(
+        key=key,
+        title=title,
+        link=link,
+        canonical_link=canonical,
+        summary=summary,
+        published_at=published_at,
+        content_hash=content_hash,
+        id=id_,
+        feed=feed,
+        publisher=publisher,
+        arrived_at=arrived_at,
+        date_rule=date_rule,
+        updated_at=updated_at,
+        summary_html=html[0],
+        content_html=html[1],
+        language=language,
+        authors=authors,
+        categories=categories,
+        media=media,
+    )
+
+
+def item_with_html(row: Sequence[Any]) -> Item:
+    """The item in a row of ITEM_FIELDS and HTML_FIELDS."""
+    width = len(ITEM_FIELDS)
+    return item_of(row, (row[width], row[width + 1]))
+
+
+MEMBERSHIP_FIELDS = tuple(t.memberships.c[name] for name in Membership.__dataclass_fields__)
+
+
+def membership_of(row: Sequence[Any]) -> Membership:
+    return Membership(*row)
+
+
+STORY_FIELDS = tuple(t.stories.c[name] for name in Story.__dataclass_fields__)
+
+
+def story_of(row: Sequence[Any]) -> Story:
+    return Story(*row)
+
+
+TOPIC_FIELDS = tuple(t.topics.c[name] for name in Topic.__dataclass_fields__)
+
+
+def topic_of(row: Sequence[Any]) -> Topic:
+    return Topic(*row)
+
+
+_SAME_IN_FEED = tuple(
+    name for name in FeedState.__dataclass_fields__ if name not in ("validators", "id", "name", "url", "created_at", "subscribed")
+)
+"""Fields of a FeedState that a poll may change and that are columns as they are."""
+
+
+def feed_state_of(row: Row[Any]) -> FeedState:
+    found = row._mapping
+    validators = None
+    if found["validators_at"] is not None:
+        validators = Validators(found["etag"], found["last_modified"], found["validators_at"])
+    fixed = {name: found[name] for name in ("id", "name", "url", "created_at", "subscribed")}
+    return FeedState(validators=validators, **fixed, **{name: found[name] for name in _SAME_IN_FEED})
+
+
+def learned_columns(state: FeedState) -> dict[str, Any]:
+    """What a poll learned, by column; name, url and subscribed are `sync`'s alone."""
+    validators = state.validators
+    return {name: getattr(state, name) for name in _SAME_IN_FEED} | {
+        "etag": validators.etag if validators else None,
+        "last_modified": validators.last_modified if validators else None,
+        "validators_at": validators.stored_at if validators else None,
+    }
+
+
+def columns_of(record: Any, *, leave: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A record's fields by name, for a table whose columns are called the same."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in leave}
+
+
+def pairs(connection: Connection, query: Executable) -> dict[Any, Any]:
+    """A query for two columns as a dict; of equal keys the last row wins."""
+    return {key: value for key, value in connection.execute(query)}  # noqa: C416 - rows are no tuples to the type checker
+
+
+def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    rest = list(values)
+    for start in range(0, len(rest), size):
+        yield rest[start : start + size]
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, keep: tuple[str, ...] = ()) -> None:
+    """Insert rows; where the primary key is there already, replace all other columns but those in `keep`."""
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table)
+    primary = [column.name for column in table.primary_key]
+    replaced = {name: statement.excluded[name] for name in rows[0] if name not in primary and name not in keep}
+    connection.execute(statement.on_conflict_do_update(index_elements=primary, set_=replaced), rows)
+
+
+def insert_missing(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows; those whose primary key is there already stay as they are."""
+    if rows:
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(insert(table).on_conflict_do_nothing(), rows)
+
+
+def delete_by(connection: Connection, column: Column[Any], values: Iterable[Any]) -> None:
+    table = column.table
+    for part in chunks(values):
+        connection.execute(table.delete().where(column.in_(part)))
+
+
+def counter(connection: Connection, key: str) -> int:
+    # FOR UPDATE is nothing on SQLite, where writers are one already; on PostgreSQL it makes them one
+    return int(connection.execute(select(t.meta.c.value).where(t.meta.c.key == key).with_for_update()).scalar_one())
+
+
+def raise_counter(connection: Connection, key: str, value: int) -> None:
+    """Counters only grow."""
+    connection.execute(update(t.meta).where(t.meta.c.key == key, t.meta.c.value < value).values(value=value))

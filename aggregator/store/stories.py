@@ -1,0 +1,264 @@
+"""EDGE: stories and topics as the engine left them: who is in which, why, and where merged ids went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, Table, select, union, update
+
+from aggregator.errors import NotFoundError
+from aggregator.model import Coverage, Item, Membership, Story, StoryChanges, Topic
+from aggregator.store import tables as t
+from aggregator.store.engine import Database
+from aggregator.store.rows import (
+    HTML_FIELDS,
+    ITEM_FIELDS,
+    ITEMS_WITH_FEEDS,
+    MEMBERSHIP_FIELDS,
+    STORY_FIELDS,
+    TOPIC_FIELDS,
+    chunks,
+    columns_of,
+    counter,
+    delete_by,
+    item_of,
+    item_with_html,
+    membership_of,
+    pairs,
+    raise_counter,
+    story_of,
+    topic_of,
+    upsert,
+)
+
+_MEMBERS = ITEMS_WITH_FEEDS.join(t.memberships, t.memberships.c.item_id == t.items.c.id)
+
+
+class Stories:
+    """Implements ports.StoryStore."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # --- for the engine -------------------------------------------------------------------------------------------
+
+    def active(self, since: datetime) -> tuple[list[tuple[Item, Membership]], list[Story], list[Topic]]:
+        """See ports.StoryStore. The items come without summary_html and content_html."""
+        recent = select(t.stories.c.id).where(t.stories.c.last_published_at >= since)
+        query = (
+            select(*ITEM_FIELDS, *MEMBERSHIP_FIELDS)
+            .select_from(_MEMBERS)
+            .where(t.memberships.c.story_id.in_(recent))
+            .order_by(t.memberships.c.position, t.memberships.c.item_id)
+        )
+        width = len(ITEM_FIELDS)
+        with self._db.reading() as connection:
+            members = [(item_of(row), membership_of(row[width:])) for row in connection.execute(query)]
+            stories = _read_stories(connection, select(*STORY_FIELDS).where(t.stories.c.id.in_(recent)).order_by(t.stories.c.id))
+            topics = [topic_of(row) for row in connection.execute(select(*TOPIC_FIELDS).order_by(t.topics.c.id))]
+        return members, stories, topics
+
+    def next_ids(self) -> tuple[int, int]:
+        with self._db.reading() as connection:
+            return counter(connection, "next_story"), counter(connection, "next_topic")
+
+    def revision(self) -> int:
+        with self._db.reading() as connection:
+            return counter(connection, "revision")
+
+    def apply(self, changes: StoryChanges, now: datetime) -> None:
+        """See ports.StoryStore. A membership, story or topic that is given under a merged id is kept under the id it became."""
+        with self._db.writing() as connection:
+            apply_changes(connection, changes)
+
+    # --- redirects ------------------------------------------------------------------------------------------------
+
+    def resolve(self, story_id: int) -> int:
+        with self._db.reading() as connection:
+            return _resolve(connection, t.stories, t.story_redirects.c.story_id, story_id, "story")
+
+    def resolve_topic(self, topic_id: int) -> int:
+        with self._db.reading() as connection:
+            return _resolve(connection, t.topics, t.topic_redirects.c.topic_id, topic_id, "topic")
+
+    # --- for readers ----------------------------------------------------------------------------------------------
+
+    def coverage(self, from_at: datetime, to_at: datetime, *, by: str = "published") -> list[Coverage]:
+        """See ports.StoryStore; in the order of the stories' ids. Two queries, however many stories."""
+        moment = {"published": t.items.c.published_at, "arrived": t.items.c.arrived_at}[by]
+        touched = (
+            select(t.memberships.c.story_id)
+            .select_from(t.items.join(t.memberships, t.memberships.c.item_id == t.items.c.id))
+            .where(moment > from_at, moment <= to_at)
+        )
+        with self._db.reading() as connection:
+            return _coverages(connection, touched, lambda query: query.where(moment <= to_at))
+
+    def story(self, story_id: int) -> Coverage:
+        with self._db.reading() as connection:
+            found = _resolve(connection, t.stories, t.story_redirects.c.story_id, story_id, "story")
+            wanted = select(t.stories.c.id).where(t.stories.c.id == found)
+            covered = _coverages(connection, wanted, lambda query: query)
+        if not covered:
+            raise NotFoundError(f"story {story_id} holds no item; `aggregator db check` looks for damage")
+        return covered[0]
+
+    def stories(self, *, limit: int, topic_id: int | None = None, since: datetime | None = None) -> list[Story]:
+        query = select(*STORY_FIELDS).order_by(t.stories.c.last_published_at.desc(), t.stories.c.id.desc()).limit(limit)
+        if since is not None:
+            query = query.where(t.stories.c.last_published_at >= since)
+        with self._db.reading() as connection:
+            if topic_id is not None:
+                found = _resolve(connection, t.topics, t.topic_redirects.c.topic_id, topic_id, "topic")
+                query = query.where(t.stories.c.topic_id == found)
+            return _read_stories(connection, query)
+
+    def titles(self, ids: Sequence[int]) -> dict[int, str]:
+        """Titles by the ids that were asked for, also those that were merged; unknown ids are left out."""
+        s, r = t.stories.c, t.story_redirects.c
+        found: dict[int, str] = {}
+        with self._db.reading() as connection:
+            for part in chunks(set(ids)):
+                moved = select(r.old_id, s.title).select_from(t.story_redirects.join(t.stories)).where(r.old_id.in_(part))
+                found |= pairs(connection, moved)
+                found |= pairs(connection, select(s.id, s.title).where(s.id.in_(part)))
+        return found
+
+    def story_ids(self, item_ids: Sequence[int]) -> dict[int, int]:
+        """The story of each item that is in one."""
+        m = t.memberships.c
+        found: dict[int, int] = {}
+        with self._db.reading() as connection:
+            for part in chunks(set(item_ids)):
+                found |= pairs(connection, select(m.item_id, m.story_id).where(m.item_id.in_(part)))
+        return found
+
+    def topics(self, *, limit: int | None = None) -> list[Topic]:
+        query = select(*TOPIC_FIELDS).order_by(t.topics.c.last_published_at.desc().nulls_last(), t.topics.c.id.desc()).limit(limit)
+        with self._db.reading() as connection:
+            return [topic_of(row) for row in connection.execute(query)]
+
+    def topic(self, topic_id: int) -> tuple[Topic, list[Story]]:
+        """The topic, and its stories with the latest first; follows redirects. Raises NotFoundError."""
+        with self._db.reading() as connection:
+            found = _resolve(connection, t.topics, t.topic_redirects.c.topic_id, topic_id, "topic")
+            topic = topic_of(connection.execute(select(*TOPIC_FIELDS).where(t.topics.c.id == found)).one())
+            query = select(*STORY_FIELDS).where(t.stories.c.topic_id == found)
+            return topic, _read_stories(connection, query.order_by(t.stories.c.last_published_at.desc(), t.stories.c.id.desc()))
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+def apply_changes(connection: Connection, changes: StoryChanges) -> None:
+    """Topics, stories, memberships, then merges: each refers to what was written before it."""
+    story_now, topic_now = _followed(changes.merged), _followed(changes.merged_topics)
+    topics = {topic.id: topic for topic in changes.topics if topic.id not in topic_now}
+    stories = {story.id: story for story in changes.stories if story.id not in story_now}
+    members = {member.item_id: member for member in changes.memberships}
+    upsert(connection, t.topics, [columns_of(topic) | {"profile": dict(topic.profile)} for topic in topics.values()])
+    upsert(
+        connection,
+        t.stories,
+        [columns_of(story) | {"topic_id": topic_now.get(story.topic_id or 0, story.topic_id)} for story in stories.values()],
+    )
+    _assign(connection, [replace(m, story_id=story_now.get(m.story_id, m.story_id)) for m in members.values()])
+    _merge(connection, story_now, t.stories, t.story_redirects.c.story_id, t.memberships.c.story_id)
+    _merge(connection, topic_now, t.topics, t.topic_redirects.c.topic_id, t.stories.c.topic_id)
+    # an id that was given once is never given again, even when all its stories are gone
+    raise_counter(connection, "next_story", max([*stories, *story_now], default=0) + 1)
+    raise_counter(connection, "next_topic", max([*topics, *topic_now], default=0) + 1)
+    raise_counter(connection, "revision", counter(connection, "revision") + 1)
+
+
+def _followed(merged: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Each merged id and where it leads in the end, in whatever order the merges are told."""
+    steps = {old: new for old, new in merged if old != new}
+    ends: dict[int, int] = {}
+    for old in steps:
+        end, passed = steps[old], {old}
+        while end in steps and end not in passed:
+            passed.add(end)
+            end = steps[end]
+        if end not in passed:
+            ends[old] = end
+    return ends
+
+
+def _assign(connection: Connection, members: list[Membership]) -> None:
+    first = counter(connection, "next_position")
+    rows = [columns_of(member) | {"position": first + number} for number, member in enumerate(members)]
+    upsert(connection, t.memberships, rows, keep=("position",))
+    raise_counter(connection, "next_position", first + len(rows))
+    delete_by(connection, t.unsorted_items.c.item_id, [member.item_id for member in members])
+
+
+def _merge(connection: Connection, ends: dict[int, int], table: Table, redirect: Column[Any], user: Column[Any]) -> None:
+    """What used the old ids uses the new ones, older redirects too; the old rows go."""
+    for old, new in ends.items():
+        for column in (user, redirect):
+            connection.execute(update(column.table).where(column == old).values({column.name: new}))
+    upsert(connection, redirect.table, [{"old_id": old, redirect.name: new} for old, new in ends.items()])
+    delete_by(connection, table.c.id, ends)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def _resolve(connection: Connection, table: Table, redirect: Column[Any], id_: int, noun: str) -> int:
+    query = union(
+        select(table.c.id).where(table.c.id == id_),
+        select(redirect).where(redirect.table.c.old_id == id_),
+    )
+    found = connection.scalar(query)
+    if found is None:
+        plural = {"story": "stories"}.get(noun, f"{noun}s")
+        raise NotFoundError(f"there is no {noun} {id_}; `aggregator {plural} list` shows the newest")
+    return int(found)
+
+
+def _read_stories(connection: Connection, query: Select[Any]) -> list[Story]:
+    """Stories whose `related` names living stories only."""
+    found = [story_of(row) for row in connection.execute(query)]
+    now = _living(connection, {id_ for story in found for id_ in story.related})
+    return [replace(story, related=_follow(story, now)) if story.related else story for story in found]
+
+
+def _follow(story: Story, now: dict[int, int]) -> tuple[int, ...]:
+    ids = dict.fromkeys(now[id_] for id_ in story.related if id_ in now)
+    ids.pop(story.id, None)
+    return tuple(ids)
+
+
+def _living(connection: Connection, ids: Iterable[int]) -> dict[int, int]:
+    """What each id is called now; pruned ones are left out."""
+    now: dict[int, int] = {}
+    for part in chunks(ids):
+        now |= {id_: id_ for id_ in connection.scalars(select(t.stories.c.id).where(t.stories.c.id.in_(part)))}
+        moved = select(t.story_redirects.c.old_id, t.story_redirects.c.story_id).where(t.story_redirects.c.old_id.in_(part))
+        now |= pairs(connection, moved)
+    return now
+
+
+def _coverages(connection: Connection, wanted: Select[Any], bounded: Callable[[Select[Any]], Select[Any]]) -> list[Coverage]:
+    """The stories whose ids `wanted` selects, with those of their items that `bounded` lets through."""
+    members = (
+        select(*ITEM_FIELDS, *HTML_FIELDS, *MEMBERSHIP_FIELDS)
+        .select_from(_MEMBERS)
+        .where(t.memberships.c.story_id.in_(wanted))
+        .order_by(t.items.c.published_at, t.items.c.id)
+    )
+    width = len(ITEM_FIELDS) + len(HTML_FIELDS)
+    by_story: dict[int, list[tuple[Item, Membership]]] = {}
+    for row in connection.execute(bounded(members)):
+        membership = membership_of(row[width:])
+        by_story.setdefault(membership.story_id, []).append((item_with_html(row), membership))
+    stories = _read_stories(connection, select(*STORY_FIELDS).where(t.stories.c.id.in_(wanted)).order_by(t.stories.c.id))
+    return [_coverage(story, by_story[story.id]) for story in stories if story.id in by_story]
+
+
+def _coverage(story: Story, members: list[tuple[Item, Membership]]) -> Coverage:
+    return Coverage(story, tuple(item for item, _ in members), tuple(membership for _, membership in members))

@@ -1,0 +1,217 @@
+"""EDGE: the tables as SQLAlchemy describes them; migrations/ holds how a database got there (a test compares the two)."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    event,
+)
+
+from aggregator.model import Media, PollHints
+from aggregator.store.types import Moment, Record
+
+metadata = MetaData()
+
+# BIGINT would not become the rowid in SQLite
+_Id = BigInteger().with_variant(Integer, "sqlite")
+_WORDS = tuple[str, ...]
+
+
+def _cascade(target: str) -> ForeignKey:
+    return ForeignKey(target, ondelete="CASCADE")
+
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""Counters: next_item, next_story, next_topic, next_position (ids are never given twice, also after a prune), revision."""
+
+COUNTERS = {"next_item": 1, "next_story": 1, "next_topic": 1, "next_position": 1, "revision": 0}
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("url", String, nullable=False, index=True),
+    Column("fetch_url", String, nullable=False),
+    Column("publisher", String, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("subscribed", Boolean, nullable=False),
+    Column("title", String),
+    Column("link", String),
+    Column("language", String),
+    Column("etag", String),
+    Column("last_modified", String),
+    Column("validators_at", Moment),
+    Column("hints", Record(PollHints, PollHints)),
+    Column("body_hash", String),
+    Column("identity", String, nullable=False),
+    Column("last_attempt_at", Moment),
+    Column("last_success_at", Moment),
+    Column("next_poll_at", Moment),
+    Column("reason", String, nullable=False),
+    Column("error", String),
+    Column("error_since_at", Moment),
+    Column("warning", String),
+    Column("streak", Integer, nullable=False),
+    Column("retry_after_at", Moment),
+    Column("gone", Boolean, nullable=False),
+    Column("items_per_day", Float),
+)
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("host", String, primary_key=True),
+    Column("not_before_at", Moment, nullable=False),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("feed_id", _Id, ForeignKey("feeds.id"), nullable=False),
+    Column("key", String, nullable=False),
+    Column("content_hash", String, nullable=False),
+    Column("published_at", Moment, nullable=False, index=True),
+    Column("arrived_at", Moment, nullable=False, index=True),
+    Column("updated_at", Moment),
+    Column("date_rule", String, nullable=False),
+    Column("language", String),
+    Column("title", Text, nullable=False),
+    Column("link", Text),
+    Column("canonical_link", Text, index=True),
+    Column("summary", Text, nullable=False),
+    Column("authors", Record(_WORDS, tuple)),
+    Column("categories", Record(_WORDS, tuple)),
+    Column("media", Record(tuple[Media, ...], tuple)),
+    # the large ones last: SQLite then reads the others without touching overflow pages
+    Column("summary_html", Text, nullable=False),
+    Column("content_html", Text, nullable=False),
+)
+
+appearances = Table(
+    "appearances",
+    metadata,
+    Column("feed_id", _Id, ForeignKey("feeds.id"), nullable=False),
+    Column("key", String, nullable=False),
+    # NULL once the item was pruned: the feed may go on showing it, and it must not come back as new
+    Column("item_id", _Id, ForeignKey("items.id", ondelete="SET NULL"), index=True),
+    Column("link", Text),
+    Column("seen_at", Moment, nullable=False),
+    PrimaryKeyConstraint("feed_id", "key"),
+    sqlite_with_rowid=False,
+)
+
+item_titles = Table(
+    "item_titles",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("item_id", _Id, _cascade("items.id"), nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("replaced_at", Moment, nullable=False),
+)
+
+unsorted_items = Table(
+    "unsorted_items",
+    metadata,
+    Column("item_id", _Id, _cascade("items.id"), primary_key=True),
+)
+"""The queue of items that are in no story yet: finding them does not grow with the archive."""
+
+topics = Table(
+    "topics",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("keywords", Record(_WORDS, tuple)),
+    Column("first_published_at", Moment),
+    Column("last_published_at", Moment, index=True),
+    Column("story_count", Integer, nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("profile", Record(dict[str, float], dict)),
+)
+
+stories = Table(
+    "stories",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("topic_id", _Id, ForeignKey("topics.id", ondelete="SET NULL"), index=True),
+    Column("first_published_at", Moment, nullable=False),
+    Column("last_published_at", Moment, nullable=False, index=True),
+    Column("item_count", Integer, nullable=False),
+    Column("sources", Integer, nullable=False),
+    Column("language", String),
+    Column("title", Text, nullable=False),
+    Column("brief", Text, nullable=False),
+    Column("keywords", Record(_WORDS, tuple)),
+    Column("related", Record(tuple[int, ...], tuple)),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("item_id", _Id, _cascade("items.id"), primary_key=True),
+    Column("story_id", _Id, ForeignKey("stories.id"), nullable=False, index=True),
+    Column("position", BigInteger, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("copy_of", _Id),
+    Column("nearest", Record(tuple[tuple[int, float], ...], tuple)),
+    Column("terms", Record(tuple[tuple[str, float], ...], tuple)),
+)
+"""`position` is the order of assignment; it stays when a repair moves the item."""
+
+story_redirects = Table(
+    "story_redirects",
+    metadata,
+    Column("old_id", _Id, primary_key=True, autoincrement=False),
+    Column("story_id", _Id, _cascade("stories.id"), nullable=False, index=True),
+)
+
+topic_redirects = Table(
+    "topic_redirects",
+    metadata,
+    Column("old_id", _Id, primary_key=True, autoincrement=False),
+    Column("topic_id", _Id, _cascade("topics.id"), nullable=False, index=True),
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("from_at", Moment, nullable=False),
+    Column("to_at", Moment, nullable=False),
+    Column("delivered_at", Moment, nullable=False),
+    Column("format", String, nullable=False),
+    Index("ix_digests_name_to_at", "name", "to_at"),
+)
+
+# No triggers keep the index: filling it by them costs 7.7 times as much as a batch (search.py does it, in the same transaction).
+FTS_TABLE = (
+    "CREATE VIRTUAL TABLE items_fts USING fts5"
+    "(title, summary, content='items', content_rowid='id', tokenize='unicode61 remove_diacritics 2')"
+)
+event.listen(
+    metadata,
+    "after_create",
+    DDL(FTS_TABLE).execute_if(dialect="sqlite"),  # type: ignore[no-untyped-call]
+)
