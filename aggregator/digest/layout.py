@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from aggregator.digest.period import TICK, written
@@ -94,6 +94,15 @@ def safe_link(url: str | None) -> str | None:
     if parts.scheme.lower() not in ("http", "https") or not parts.netloc:
         return None
     return _UNSAFE.sub(lambda match: f"%{ord(match.group()):02X}", url)
+
+
+def shown_link(item: Item) -> str | None:
+    """The item's link without tracking parameters: its own scheme and path, the canonical form's query."""
+    if not item.link or not item.canonical_link:
+        return item.link
+    own, canonical = urlsplit(item.link), urlsplit(item.canonical_link)
+    same = own.netloc == canonical.netloc and own.path.rstrip("/") == canonical.path.rstrip("/")
+    return urlunsplit(own._replace(query=canonical.query)) if same else item.link
 
 
 # --- the head ----------------------------------------------------------------------------------------------------------
@@ -216,7 +225,7 @@ def publisher_links(items: Sequence[Item]) -> tuple[Link, ...]:
     found: dict[str, Link] = {}
     for item in items:
         name = one_line(item.publisher) or item.feed
-        found.setdefault(name.casefold(), Link(name, safe_link(item.link)))
+        found.setdefault(name.casefold(), Link(name, safe_link(shown_link(item))))
     return tuple(found.values())
 
 
@@ -284,7 +293,7 @@ def media_line(one: DigestMedia) -> MediaLine:
         facts=" · ".join([*parts, host]),
         kind=one.media.kind,
         url=safe_link(one.media.url),
-        page=safe_link(one.item.link),
+        page=safe_link(shown_link(one.item)),
     )
 
 
