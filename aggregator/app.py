@@ -11,6 +11,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -322,6 +323,8 @@ class App:
         """What the period brought, selected and ranked. Raises NotFoundError for an unknown topic."""
         from aggregator.digest.selection import Filters, select
 
+        if by == "arrived":
+            period = self._up_to_what_is_grouped(period)
         topic = self.store.stories.resolve_topic(topic) if topic is not None else None
         coverages = self.store.stories.coverage(period.from_at, period.to_at, by=by)
         feeds = {feed.name: feed for feed in self.subscribed()}
@@ -336,6 +339,13 @@ class App:
             filters=Filters(limit=limit, topic=topic, tag=tag, by=by),
             titles=self.store.stories.titles(sorted(related)),
         )
+
+    def _up_to_what_is_grouped(self, period: Period) -> Period:
+        """End before the first item that is in no story yet: the next digest of that name offers it."""
+        self.organise()
+        waiting = self.store.items.unsorted()
+        earliest = min((item.arrived_at for item in waiting if item.arrived_at), default=period.to_at)
+        return replace(period, to_at=max(period.from_at, min(period.to_at, earliest - timedelta(microseconds=1)))) if waiting else period
 
     def last_digest(self, name: str) -> DigestRecord | None:
         return self.store.digests.last(name)

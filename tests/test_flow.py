@@ -35,12 +35,18 @@ WATCH = [
     ("Gamma", "Court pauses U.S. ban on Apple Watch imports", "Apple resumes sales after an appeals court paused the import ban on two Apple watches."),
 ]
 
+OWN = {
+    "Alpha": ("own", "Sourdough in a cold kitchen", "Flour, patience and a thermometer are all a baker wants in January."),
+    "Beta": ("own", "Ten walks along the old canal", "Locks, herons and one good pub: our guide to a slow Sunday."),
+    "Gamma": ("own", "Choosing a telescope for a beginner", "Aperture matters more than magnification, says the astronomy club."),
+}
+
 
 class Site:
     """Serves three feeds with ETags and counts what was asked."""
 
     def __init__(self, server: HTTPServer) -> None:
-        self.bodies = {f"/{title.lower()}": rss(title, ("watch", headline, text), ("own", f"{title} recipe: soup number {title}", f"How {title} cooks.")) for title, headline, text in WATCH}
+        self.bodies = {f"/{title.lower()}": rss(title, ("watch", headline, text), OWN[title]) for title, headline, text in WATCH}
         self.requests: list[Request] = []
         self.base = server.url_for("")
         for path in [*self.bodies, "/down"]:
@@ -66,11 +72,11 @@ def app(tmp_path: Path, site: Site) -> Iterator[App]:
         yield made
 
 
-def make_app(folder: Path, site: Site, names: list[str], now: str = NOW) -> App:
+def make_app(folder: Path, site: Site, names: list[str], now: str = NOW, speed: float = 1.0) -> App:
     config = folder / "aggregator.toml"
     config.write_text(f'database = "{folder / "test.db"}"\nzone = "UTC"\n[fetch]\nallow_private = true\n[digest]\nfolder = "{folder / "digests"}"\n')
     (folder / "feeds.toml").write_text("".join(f'[[feed]]\nname = "{name}"\nurl = "{site.base.rstrip("/")}/{name}"\n\n' for name in names))
-    return App.from_options(config=str(config), now=now, environ={})
+    return App.from_options(config=str(config), now=now, speed=speed, environ={})
 
 
 def today() -> Period:
@@ -137,7 +143,7 @@ def test_a_feed_that_fails_stops_no_other_and_stands_in_the_digest(tmp_path: Pat
 
 def test_an_edited_item_is_an_update_not_a_new_item(app: App, site: Site) -> None:
     app.fetch()
-    site.bodies["/alpha"] = rss("Alpha", ("watch", "UPDATED: appeals court pauses import ban on Apple watches", WATCH[0][2]), ("own", "Alpha recipe: soup number Alpha", "How Alpha cooks."))
+    site.bodies["/alpha"] = rss("Alpha", ("watch", "UPDATED: appeals court pauses import ban on Apple watches", WATCH[0][2]), OWN["Alpha"])
     global ETAG
     ETAG = '"v2"'
     try:
