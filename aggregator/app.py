@@ -7,8 +7,10 @@ pipeline. Heavy parts are built when they are first used.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
@@ -20,19 +22,20 @@ from typing import TYPE_CHECKING, TypeVar
 from aggregator.clock import ProgramClock
 from aggregator.errors import NotFoundError, UsageError
 from aggregator.lock import file_lock, lock_holder
-from aggregator.model import DigestRecord, DueFeed, Feed, FeedOutcome, FeedState, Period
+from aggregator.model import DigestRecord, DueFeed, Feed, FeedOutcome, Period
 from aggregator.settings import ConfigLocation, Settings, find_config, load_settings
 from aggregator.times import parse_moment
 
 if TYPE_CHECKING:
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
-    from aggregator.model import Digest
+    from aggregator.model import Digest, JsonObject
     from aggregator.pipeline import Heard, Ingest, Organise
     from aggregator.ports import Parser
     from aggregator.status import Status
     from aggregator.store.opening import Store
     from aggregator.stories.engine import History, StoryEngine
+    from aggregator.stories.evaluate import Evaluation
     from aggregator.subscribing import AddedFeed, CheckedFeed, FeedStatus, ImportResult, Subscribing
 
 T = TypeVar("T")
@@ -55,6 +58,17 @@ def make_engine(settings: Settings, history: History, *, tables: bool = True) ->
         topic_history_seconds=topics.history,
     )
     return StoryEngine(params, load_tables() if tables else {}, topics=TopicLinker(TopicParams()), describe=describe, history=history)
+
+
+def _json_lines(path: Path) -> list[JsonObject]:
+    """JSON lines, gzipped or not. Raises UsageError naming file and line."""
+    from aggregator.stories.evaluate import read_lines
+
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+            return read_lines(lines, str(path))
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
 
 
 class App:
@@ -308,6 +322,22 @@ class App:
         """Group everything that is in no story yet. Returns how many items that were."""
         return self._organise(self.clock, progress)
 
+    def evaluate(self, streams: Sequence[Path], golds: Sequence[Path], *, warm_up: bool = True, tables: bool = True) -> Evaluation:
+        """Run the story engine over an archive in memory and score it; nothing is stored. Raises UsageError."""
+        from aggregator.archive import to_item
+        from aggregator.stories.evaluate import evaluate, read_gold
+
+        now = self.clock()
+        gold = [row for path in golds for row in read_gold(_json_lines(path), str(path))]
+        return evaluate(
+            [row for path in streams for row in _json_lines(path)],
+            gold,
+            make_item=lambda row: to_item(row, now),
+            make_engine=lambda history: make_engine(self.settings, history, tables=tables),
+            timer=time.perf_counter,
+            warm_up=warm_up,
+        )
+
     # --- the verbs: digest ----------------------------------------------------------------------------------------------
 
     def digest(
@@ -427,10 +457,12 @@ class App:
         )
 
     def next_step(self) -> str | None:
-        """What a person who sees nothing should run next; None when there are feeds and items."""
-        states: dict[str, FeedState] = self.store.feeds.states()
-        if any(state.last_success_at for state in states.values()) or self.store.maintenance.stats().rows["items"]:
+        """What a person who sees nothing should run next; None when there are feeds and grouped items."""
+        stats = self.store.maintenance.stats()
+        if stats.unsorted:
+            return f"{stats.unsorted} items are not grouped yet: `aggregator fetch` polls what is due and groups them."
+        if stats.rows["items"]:
             return None
         if not self.subscribed():
             return "There are no feeds yet: `aggregator feeds add URL` subscribes to one, `aggregator demo` shows how it looks."
-        return "Nothing was fetched yet: `aggregator fetch` polls the feeds, then `aggregator digest` prints what they brought."
+        return "There are no items yet: `aggregator fetch` polls the feeds, then `aggregator digest` prints what they brought."

@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
 
-from aggregator.errors import ArchiveError
+from aggregator.errors import ArchiveError, UsageError
 from aggregator.feeds.dedupe import identify
 from aggregator.feeds.names import make_name
 from aggregator.feeds.normalise import normalise
-from aggregator.model import Appearance, ArchivedItem, FeedState, Ingested, Item, Media, ParsedFeed, ParsedItem
+from aggregator.model import Appearance, ArchivedItem, FeedState, Ingested, Item, JsonObject, Media, ParsedFeed, ParsedItem
 from aggregator.text import one_line, strip_controls
 from aggregator.times import iso
 
@@ -247,6 +247,20 @@ def _as_fetched(lines: list[_Line], state: FeedState, now: datetime) -> list[Arc
     parsed = ParsedFeed("archive", title=state.title, language=state.language, items=entries)
     _, items = identify(normalise(parsed, feed=state.name, feed_url=state.url, now=now), state.identity, {})
     return [ArchivedItem(state.id, item) for item in items]
+
+
+def to_item(row: JsonObject, now: datetime) -> Item:
+    """One plain line of an archive as the item that a poll of its source would bring. Raises UsageError naming what is wrong."""
+    import json
+
+    try:
+        line = _read(json.dumps(row))
+    except ValueError as error:
+        raise UsageError(f"the line with link {row.get('link')!r} cannot be read: {error}") from None
+    assert line is not None
+    state = FeedState(0, line.source, line.source, line.source, now, title=line.publisher, language=line.language)
+    item = _as_fetched([line], state, now)[0].item
+    return replace(item, feed=line.source, publisher=line.publisher or line.source)
 
 
 def _restored(line: _Line, state: FeedState, sources: _Sources, now: datetime) -> ArchivedItem:

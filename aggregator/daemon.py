@@ -61,7 +61,7 @@ class Daemon:
             timezone=UTC,
         )
         self._add_jobs(scheduler)
-        with _signals(self._ask_to_stop):
+        with _Signals(self._ask_to_stop):
             scheduler.start()
             log.info("started: %s", self.app.describe())
             self.stop_asked.wait()
@@ -108,7 +108,9 @@ class Daemon:
         finisher.start()
         finisher.join(self.app.settings.daemon.shutdown_timeout)
         if finisher.is_alive():
-            log.warning("the work under way did not end within %s s; leaving it to the next start", self.app.settings.daemon.shutdown_timeout)
+            log.warning(
+                "the work under way did not end within %s s; leaving it to the next start", self.app.settings.daemon.shutdown_timeout
+            )
 
     def _ask_to_stop(self) -> None:
         self.stop_asked.set()
@@ -157,7 +159,7 @@ def log_outcome(outcome: FeedOutcome) -> None:
         log.info("polled %s%s: %d new, %d edited%s", outcome.name, status, outcome.new, outcome.edited, following)
 
 
-class _signals:
+class _Signals:
     """While it lasts, SIGTERM and SIGINT call `stop`; outside the main thread (tests) nothing is changed."""
 
     def __init__(self, stop: Callable[[], None]) -> None:

@@ -261,8 +261,9 @@ class Membership:
     """Why an item is in its story.
 
     `rule` is "join" (score reached the threshold), "new" (nothing near enough), "round-up" (stays alone), "copy" (near-copy
-    of `copy_of`), "repair" (the story it was in was merged) or "person". `score` is the similarity to the story (or to the
-    best story that was refused, for "new"). `nearest` pairs item ids with similarities, best first; `terms` pairs shared
+    of `copy_of`), "repair" (the story it was in was merged), "split" (it was cut out of a story that held two events) or
+    "person". `score` is the similarity to the story (or to the best story that was refused, for "new"). `nearest` pairs item ids
+    with similarities, best first; `terms` pairs shared
     words with their share of the similarity, largest first.
     """
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from aggregator.errors import FeedError
 from aggregator.feeds import dedupe, normalise, schedule
-from aggregator.model import Clock, DueFeed, Feed, Fetched, FeedOutcome, FeedState, Item, ParsedFeed
+from aggregator.model import Clock, DueFeed, Feed, FeedOutcome, FeedState, Fetched, Item, ParsedFeed
 from aggregator.ports import FeedStore, Fetcher, ItemStore, Organiser, Parser, StoryStore
 
 Heard = Callable[[FeedOutcome], None]
@@ -66,7 +66,7 @@ class Ingest:
 
     async def _read(self, fetched: Fetched) -> tuple[ParsedFeed | None, str | None]:
         """The document, if a body came that is one, and what was wrong with it (fetch trouble first)."""
-        if fetched.outcome == "same" or not fetched.body and fetched.outcome != "changed":
+        if fetched.outcome == "same" or (not fetched.body and fetched.outcome != "changed"):
             return None, fetched.error
         try:
             parsed = await self.parser.parse(fetched.body or b"", fetched.headers, fetched.final_url)

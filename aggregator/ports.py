@@ -12,8 +12,8 @@ from aggregator.model import (
     DigestRecord,
     DueFeed,
     Feed,
-    Fetched,
     FeedState,
+    Fetched,
     Ingested,
     Item,
     Membership,
@@ -162,7 +162,14 @@ class DigestStore(Protocol):
 class Organiser(Protocol):
     """The story engine (stories/engine.py). One writer; deterministic: the same items in the same order, the same stories."""
 
-    def restore(self, members: Sequence[tuple[Item, Membership]], stories: Sequence[Story], topics: Sequence[Topic], next_story: int, next_topic: int) -> None:
+    def restore(
+        self,
+        members: Sequence[tuple[Item, Membership]],
+        stories: Sequence[Story],
+        topics: Sequence[Topic],
+        next_story: int,
+        next_topic: int,
+    ) -> None:
         """Rebuild the state from what the store kept."""
         ...
 

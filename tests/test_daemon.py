@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from aggregator.app import App
 from aggregator.clock import ProgramClock
 from aggregator.daemon import Daemon
 from aggregator.errors import LockedError

@@ -30,9 +30,21 @@ def rss(title: str, *items: tuple[str, str, str]) -> bytes:
 
 
 WATCH = [
-    ("Alpha", "Appeals court pauses import ban on Apple watches", "A federal appeals court let Apple resume sales of its watches while it weighs the import ban."),
-    ("Beta", "Apple may sell watches again as court pauses ban", "The import ban on Apple watches is paused by a federal appeals court during the patent appeal."),
-    ("Gamma", "Court pauses U.S. ban on Apple Watch imports", "Apple resumes sales after an appeals court paused the import ban on two Apple watches."),
+    (
+        "Alpha",
+        "Appeals court pauses import ban on Apple watches",
+        "A federal appeals court let Apple resume sales of its watches while it weighs the import ban.",
+    ),
+    (
+        "Beta",
+        "Apple may sell watches again as court pauses ban",
+        "The import ban on Apple watches is paused by a federal appeals court during the patent appeal.",
+    ),
+    (
+        "Gamma",
+        "Court pauses U.S. ban on Apple Watch imports",
+        "Apple resumes sales after an appeals court paused the import ban on two Apple watches.",
+    ),
 ]
 
 OWN = {
@@ -74,7 +86,9 @@ def app(tmp_path: Path, site: Site) -> Iterator[App]:
 
 def make_app(folder: Path, site: Site, names: list[str], now: str = NOW, speed: float = 1.0) -> App:
     config = folder / "aggregator.toml"
-    config.write_text(f'database = "{folder / "test.db"}"\nzone = "UTC"\n[fetch]\nallow_private = true\n[digest]\nfolder = "{folder / "digests"}"\n')
+    config.write_text(
+        f'database = "{folder / "test.db"}"\nzone = "UTC"\n[fetch]\nallow_private = true\n[digest]\nfolder = "{folder / "digests"}"\n'
+    )
     (folder / "feeds.toml").write_text("".join(f'[[feed]]\nname = "{name}"\nurl = "{site.base.rstrip("/")}/{name}"\n\n' for name in names))
     return App.from_options(config=str(config), now=now, speed=speed, environ={})
 

@@ -9,7 +9,9 @@ import pytest
 from aggregator.times import ago, day_bounds, format_duration, iso, parse_duration, parse_moment, spell_seconds
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("30m", 1800), ("24h", 86400), ("7d", 604800), ("1h 30m", 5400), ("90s", 90), ("1.5h", 5400), ("2w", 1209600)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30m", 1800), ("24h", 86400), ("7d", 604800), ("1h 30m", 5400), ("90s", 90), ("1.5h", 5400), ("2w", 1209600)]
+)
 def test_durations_are_read(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
@@ -42,7 +44,10 @@ def test_days_with_a_clock_change_have_23_or_25_hours() -> None:
     assert end - start == timedelta(hours=25)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(20, "just now"), (720, "12 min ago"), (3 * 3600, "3 h ago"), (30 * 3600, "30 h ago"), (72 * 3600, "3 d ago"), (-300, "in 5 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(20, "just now"), (720, "12 min ago"), (3 * 3600, "3 h ago"), (30 * 3600, "30 h ago"), (72 * 3600, "3 d ago"), (-300, "in 5 min")],
+)
 def test_ago_in_words(seconds: int, text: str) -> None:
     now = datetime(2023, 12, 27, 18, tzinfo=UTC)
     assert ago(now - timedelta(seconds=seconds), now) == text

@@ -37,7 +37,7 @@ def fetch(app: App, names: tuple[str, ...], force: bool, no_organise: bool, igno
     if as_json:
         echo_json({"version": 1, "feeds": [to_json(outcome) for outcome in outcomes], "organised": grouped})
     else:
-        _tell(outcomes, grouped, app.next_step())
+        _tell(outcomes, grouped, None if app.subscribed() else app.next_step())
     return SOME_FEEDS_FAILED if any(outcome.error for outcome in outcomes) and not ignore_failures else 0
 
 
@@ -64,7 +64,8 @@ def _tell(outcomes: list[FeedOutcome], grouped: int, next_step: str | None) -> N
         if outcome.error:
             warn(f"{outcome.name}: {outcome.error}")
     if not outcomes:
-        note("No feed is due. " + (next_step or "`aggregator feeds status` says when each is polled next; --force polls now."))
+        organised = f"{grouped} items grouped. " if grouped else ""
+        note(f"No feed is due. {organised}" + (next_step or "`aggregator feeds status` says when each is polled next; --force polls now."))
         return
     failed = sum(1 for outcome in outcomes if outcome.error)
     new, edited = sum(outcome.new for outcome in outcomes), sum(outcome.edited for outcome in outcomes)

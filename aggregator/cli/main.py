@@ -69,7 +69,9 @@ def _unknown_command(name: str) -> str:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, "--version", prog_name="aggregator", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, config: str | None, database: str | None, now: str | None, speed: float, quiet: bool, verbose: int, debug: bool) -> None:
+def cli(
+    ctx: click.Context, config: str | None, database: str | None, now: str | None, speed: float, quiet: bool, verbose: int, debug: bool
+) -> None:
     """Group the news of your feeds into stories, and stories into topics.
 
     \b

@@ -33,7 +33,9 @@ class BundledFeed:
 def bundled_feeds() -> tuple[BundledFeed, ...]:
     """All documents that ship with the package."""
     rows = tomllib.loads((_FOLDER / "index.toml").read_text(encoding="utf-8"))["feed"]
-    return tuple(BundledFeed(row["name"], row["content_type"], tuple(row.get("tags", ())), (_FOLDER / row["file"]).read_bytes()) for row in rows)
+    return tuple(
+        BundledFeed(row["name"], row["content_type"], tuple(row.get("tags", ())), (_FOLDER / row["file"]).read_bytes()) for row in rows
+    )
 
 
 @contextmanager
@@ -44,7 +46,7 @@ def serve(feeds: tuple[BundledFeed, ...]) -> Iterator[dict[str, str]]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802 - the name is the library's
+        def do_GET(self) -> None:
             feed = by_path.get(self.path)
             if feed is None:
                 self._answer(503 if self.path == f"/{BROKEN}" else 404, b"")

@@ -11,7 +11,7 @@ import pytest
 
 from aggregator.cli.main import COMMANDS, cli
 
-HEAVY = ["sklearn", "scipy", "numpy", "sqlalchemy", "feedparser", "alembic", "rich", "httpx2", "apscheduler", "msgspec", "tomlkit", "asyncio"]
+HEAVY = ["sklearn", "scipy", "numpy", "sqlalchemy", "feedparser", "alembic", "rich", "httpx2", "apscheduler", "msgspec", "asyncio"]
 
 
 def run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
