@@ -7,6 +7,7 @@ pipeline. Heavy parts are built when they are first used.
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import os
 import random
@@ -48,6 +49,9 @@ def make_engine(settings: Settings, history: History, *, tables: bool = True) ->
     from aggregator.stories.tables import load_tables
     from aggregator.stories.topics import TopicLinker, TopicParams
 
+    # hundreds of thousands of long-lived small objects: the collector's usual rhythm took 18 % of the time to find nothing
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     stories, topics = settings.stories, settings.topics
     params = StoryParams.of(
         window_seconds=stories.window,

@@ -308,7 +308,7 @@ class Topic:
     last_published_at: datetime | None = None
     story_count: int = 0
     profile: Mapping[str, float] = field(default_factory=dict)
-    """What the saga's items talk about: unit -> share of the items with it that belong to the saga (0-1)."""
+    """What the saga's items talk about: unit (a stem or a name) -> its weight in the saga's centre, the strongest 1."""
     threshold: float = 0.0
     """A story attaches when its score against the profile reaches this."""
 

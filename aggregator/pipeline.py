@@ -92,6 +92,10 @@ def due_feeds(feeds: Iterable[Feed], states: dict[str, FeedState], now: datetime
     return [pair for pair in pairs if ready(pair.feed, pair.state, now)]
 
 
+_LATE = 5
+"""Windows by which an item may come late and still find its story after a restart."""
+
+
 @dataclass
 class Organise:
     """The organise pipe: one writer at a time, held by `lock`.
@@ -131,10 +135,14 @@ class Organise:
         self.stories.apply(engine.add(batch), now)
         self._engine, self._revision = engine, self.stories.revision()
 
+    def _since(self, batch: Sequence[Item]) -> datetime:
+        """From when on stories may gain a member of `batch`; one very old item must not load years of news."""
+        times = [item.published_at for item in batch]
+        return max(min(times), max(times) - _LATE * self.window) - self.window
+
     def _engine_for(self, batch: Sequence[Item]) -> Organiser:
         if self._engine is not None and self._revision == self.stories.revision():
             return self._engine
         engine = self.make_engine()
-        oldest = min(item.published_at for item in batch)
-        engine.restore(*self.stories.active(oldest - self.window), *self.stories.next_ids())
+        engine.restore(*self.stories.active(self._since(batch)), *self.stories.next_ids())
         return engine

@@ -1,0 +1,88 @@
+"""Which story an item belongs to, and why. Pure.
+
+likeness to items | by story: half the largest, half the mean | >= 0.235 joins the best, else a new story
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.stories.shelf import Neighbours, Numbers, Shelf
+from aggregator.stories.state import Entry
+
+Wide = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class StoryScores:
+    """The stories among an item's neighbours, by ascending id: sum and maximum of the likeness to members, and the score."""
+
+    stories: Numbers
+    sums: Wide
+    maxima: Wide
+    scores: Wide
+
+    @property
+    def best(self) -> int | None:
+        """Position of the highest score; of equal ones the oldest story; None when there is no neighbour."""
+        return int(np.argmax(self.scores)) if len(self.scores) else None
+
+    def links(self) -> dict[int, tuple[float, float]]:
+        """Sum and maximum by story."""
+        return dict(zip(self.stories.tolist(), zip(self.sums.tolist(), self.maxima.tolist(), strict=True), strict=True))
+
+
+def score_stories(stories: Numbers, neighbours: Neighbours, sizes: Callable[[int], int]) -> StoryScores:
+    """Half the largest likeness plus half the mean over *all* members of a story (those that are no neighbours count 0).
+
+    `stories[i]` is the story of neighbour i. Measured: the maximum alone chains sagas into one story, the mean alone splits
+    long stories; both together are .05 pairwise F1 better than either.
+    """
+    if not len(stories):
+        nothing = np.zeros(0)
+        return StoryScores(stories, nothing, nothing, nothing)
+    order = np.argsort(stories, kind="stable")
+    ordered, values = stories[order], neighbours.likeness[order].astype(np.float64)
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    sums, maxima = np.add.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    found = ordered[starts]
+    members = np.array([max(1, sizes(story)) for story in found.tolist()])
+    return StoryScores(found, sums, maxima, 0.5 * maxima + 0.5 * sums / members)
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why an item went where it went: the nearest members of the best story, and the words shared with the nearest of them."""
+
+    nearest: tuple[tuple[Entry, float], ...] = ()
+    terms: tuple[tuple[str, float], ...] = ()
+
+
+def explain_choice(
+    shelf: Shelf, row: int, neighbours: Neighbours, of_story: NDArray[np.bool_], *, nearest: int = 3, terms: int = 8
+) -> Reasons:
+    """Reasons out of the neighbours that `of_story` marks (those in the best story)."""
+    marked = np.flatnonzero(of_story)
+    order = marked[np.argsort(-neighbours.likeness[marked], kind="stable")][:nearest]
+    if not len(order):
+        return Reasons()
+    rows = neighbours.rows[order].tolist()
+    shared = shelf.shared(row, rows[0])[:terms]
+    spelled = _spellings(shelf.entries[row], {stem for stem, _ in shared})
+    return Reasons(
+        nearest=tuple((shelf.entries[other], round(float(like), 4)) for other, like in zip(rows, neighbours.likeness[order], strict=True)),
+        terms=tuple((spelled.get(stem, stem), round(share, 4)) for stem, share in shared),
+    )
+
+
+def _spellings(entry: Entry, stems: set[str]) -> dict[str, str]:
+    """Stem -> the word as the item first spells it: people read words, not stems."""
+    words, found = entry.words, dict[str, str]()
+    for stem, word in zip(words.title_stems + words.summary_stems, words.title_words + words.summary_words, strict=True):
+        if stem in stems and stem not in found:
+            found[stem] = word
+    return found

@@ -1,0 +1,123 @@
+"""Mends early mistakes: keeps the likeness between stories up to date and says which to merge, best first. Pure.
+
+Only pairs with some two items as alike as the merging threshold can ever be merged (the mean is never above the maximum), and
+they are few: a pair's sum is computed once, when its first such link appears, and kept up incrementally from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+Sizes = Callable[[int], int]
+Cross = Callable[[int, int], tuple[float, float]]
+"""Sum and maximum of the likeness over the cross pairs of two stories."""
+
+
+@dataclass(slots=True)
+class PairSum:
+    total: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """`gone` becomes part of `kept`, because their likeness reached the threshold."""
+
+    kept: int
+    gone: int
+    score: float
+
+
+class StoryPairs:
+    """Sums over the story pairs that a strong link joins."""
+
+    def __init__(
+        self, threshold: float, sizes: Sizes, cross: Cross, may_merge: Callable[[int, int], bool] = lambda one, other: True
+    ) -> None:
+        self.threshold, self._sizes, self._cross, self._may_merge = threshold, sizes, cross, may_merge
+        self._sums: dict[int, dict[int, PairSum]] = {}
+        self._new: set[tuple[int, int]] = set()
+        self._changed: set[tuple[int, int]] = set()
+
+    def joined(self, story: int, links: dict[int, tuple[float, float]]) -> None:
+        """An item came to `story`; `links` maps other stories to the sum and maximum of its likeness to their members."""
+        held = self._sums.get(story, {})
+        for other, (total, maximum) in links.items():
+            if other == story:
+                continue
+            pair = held.get(other)
+            if pair is not None:
+                pair.total += total
+                pair.maximum = max(pair.maximum, maximum)
+                self._changed.add(_ordered(story, other))
+            elif maximum >= self.threshold and self._sizes(story) == 1:
+                # the item is the story: its links are all there is to sum
+                self._put(story, other, PairSum(total, maximum))
+                self._changed.add(_ordered(story, other))
+            elif maximum >= self.threshold:
+                self._new.add(_ordered(story, other))
+
+    def merges(self, apply: Callable[[Merge], None]) -> None:
+        """Merge what reached the threshold, best first, until nothing does; `apply` is told each one as it happens."""
+        for one, other in sorted(self._new):
+            self._put(one, other, PairSum(*self._cross(one, other)))
+        waiting, self._new, self._changed = self._new | self._changed, set(), set()
+        while True:
+            best = self._best(waiting)
+            if best is None:
+                return
+            if not self._may_merge(best.kept, best.gone):
+                waiting.discard(_ordered(best.kept, best.gone))
+                continue
+            waiting = {pair for pair in waiting if best.gone not in pair} | self._fold(best)
+            apply(best)
+
+    def _best(self, waiting: Iterable[tuple[int, int]]) -> Merge | None:
+        best: Merge | None = None
+        for one, other in sorted(waiting):
+            pair = self._sums.get(one, {}).get(other)
+            if pair is None:
+                continue
+            sizes = self._sizes(one), self._sizes(other)
+            score = 0.5 * pair.maximum + 0.5 * pair.total / max(1, sizes[0] * sizes[1])
+            if score >= self.threshold and (best is None or score > best.score):
+                # the larger keeps its id; of two alike the older
+                best = Merge(one, other, score) if sizes[0] >= sizes[1] else Merge(other, one, score)
+        return best
+
+    def _fold(self, merge: Merge) -> set[tuple[int, int]]:
+        """Add the sums of the story that goes to those of the one that stays. Returns the pairs that changed."""
+        changed = set()
+        for other, pair in self._sums.pop(merge.gone, {}).items():
+            del self._sums[other][merge.gone]
+            if other == merge.kept:
+                continue
+            kept = self._sums.get(merge.kept, {}).get(other)
+            # the other story's sum with the kept one is unknown, because no strong link joined them: look once
+            known = kept if kept is not None else PairSum(*self._cross(merge.kept, other))
+            self._put(merge.kept, other, PairSum(known.total + pair.total, max(known.maximum, pair.maximum)))
+            changed.add(_ordered(merge.kept, other))
+        for other, pair in list(self._sums.get(merge.kept, {}).items()):
+            if _ordered(merge.kept, other) not in changed:
+                total, maximum = self._cross(merge.gone, other)
+                pair.total, pair.maximum = pair.total + total, max(pair.maximum, maximum)
+                changed.add(_ordered(merge.kept, other))
+        return changed
+
+    def _put(self, one: int, other: int, pair: PairSum) -> None:
+        self._sums.setdefault(one, {})[other] = pair
+        self._sums.setdefault(other, {})[one] = pair
+
+    def forget(self, story: int) -> None:
+        """A story went, or lost items: its sums are computed again at its next strong link."""
+        for other in self._sums.pop(story, {}):
+            self._sums[other].pop(story, None)
+
+    def known(self) -> dict[tuple[int, int], PairSum]:
+        """All pairs with one < other."""
+        return {(one, other): pair for one, held in self._sums.items() for other, pair in held.items() if one < other}
+
+
+def _ordered(one: int, other: int) -> tuple[int, int]:
+    return (one, other) if one < other else (other, one)

@@ -1,0 +1,288 @@
+"""Learns from the last days' items which sagas there are: groups of words that keep company over days. Pure.
+
+    items as units | weigh | project | anchors | average linkage | the items of each group | trust  -> Saga
+
+A *unit* is a stem, or a bigram of two capitalised words ("suprem court"). A unit space weighs units by their rarity in the history
+and projects them on the sixty strongest directions of it (latent semantic analysis), so that stories that share a world but no
+word are near. Knows nothing of topics' identity over days: that is topics.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.stories.text import ItemWords
+
+Units = tuple[tuple[str, float], ...]
+"""Pairs of unit and 1 + ln(occurrences, those in the title twice)."""
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SagaParams:
+    """How sagas are learned. Counts are of items; the cuts were set on the December 2023 stream (labels of 26-27 December)."""
+
+    directions: int = 60
+    """Dimensions of the projection: 60 beat 100 and 150 on small sagas (F1 without the two largest .40, .37, .34)."""
+    anchor_items: int = 8
+    anchor_share: float = 0.06
+    """A unit in more of the items than this is no anchor."""
+    anchor_days: int = 3
+    anchor_feeds: int = 4
+    anchors: int = 4000
+    cut: float = 0.5
+    """Average similarity that anchors of one saga keep."""
+    member_score: float = 2.5
+    """Evidence (sum of -ln(1 - p)) from which an item of the history counts as the saga's: about one certain word."""
+    saga_items: int = 8
+    largest_share: float = 0.15
+    """A group with more of the items than this is a section of the paper, no saga."""
+    trust: float = 1.0
+    """Least cross-day coherence times the square root of the items: above it nearly all groups were sagas, below it sections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An item of the history, reduced to what sagas are learned from. `day` counts days from any origin."""
+
+    units: Units
+    day: int
+    feed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saga:
+    """`profile`: the saga's strongest units with their weight in its centroid, the strongest 1. `members`: indices of its records."""
+
+    profile: Mapping[str, float]
+    closeness: float
+    """The nearness to the centroid that 65 % of its own items reach (0-2: words plus projection)."""
+    members: tuple[int, ...] = field(default=(), repr=False)
+
+
+PROFILE_UNITS = 120
+
+
+def units_of(words: ItemWords) -> Units:
+    """The units of an item: stems and bigrams of capitalised words."""
+    counts: Counter[str] = Counter(words.counts)
+    counts.update(_bigrams(words.title_words, words.title_stems))
+    counts.update(_bigrams(words.summary_words, words.summary_stems))
+    return tuple((unit, 1.0 + math.log(n)) for unit, n in counts.items())
+
+
+def _bigrams(words: Sequence[str], stems: Sequence[str]) -> list[str]:
+    return [
+        f"{stems[i]} {stems[i + 1]}"
+        for i in range(len(words) - 1)
+        if stems[i] and stems[i + 1] and words[i][0].isupper() and words[i + 1][0].isupper()
+    ]
+
+
+class UnitSpace:
+    """A vocabulary with rarities, and its projection. Learned attributes end in `_`; fit once, then only read."""
+
+    def __init__(self, directions: int = 60) -> None:
+        self.directions = directions
+
+    def fit(self, documents: Sequence[Units], least: int = 4) -> UnitSpace:
+        """Learn rarities from all units and the projection from those in `least` documents or more."""
+        counts = Counter(unit for units in documents for unit, _ in units)
+        self.documents_ = len(documents)
+        self.counts_ = counts
+        least = min(least, 1 + len(documents) // 200)
+        self.index_ = {unit: i for i, unit in enumerate(sorted(unit for unit, n in counts.items() if n >= least))}
+        self.rarity_ = np.array([self._rarity(counts[unit]) for unit in self.index_], dtype=np.float32)
+        self.basis_ = None
+        size = min(self.directions, len(documents) // 8, len(self.index_) - 1)
+        self.names_ = list(self.index_)
+        self.matrix_ = self.vectors(documents)
+        if size >= 8:
+            from sklearn.decomposition import TruncatedSVD
+
+            self.basis_ = TruncatedSVD(size, n_iter=3, random_state=0).fit(self.matrix_).components_.T.astype(np.float32)
+        return self
+
+    def _rarity(self, count: int) -> float:
+        return math.log((self.documents_ + 1) / (count + 0.5))
+
+    def vectors(self, documents: Iterable[Units]) -> Any:
+        """CSR matrix of documents x known units, rows of length 1 (0 where nothing is known)."""
+        from scipy.sparse import csr_matrix
+        from sklearn.preprocessing import normalize
+
+        columns: list[int] = []
+        values: list[float] = []
+        starts = [0]
+        index = self.index_
+        for units in documents:
+            for unit, weight in units:
+                if (column := index.get(unit)) is not None:
+                    columns.append(column)
+                    values.append(weight)
+            starts.append(len(columns))
+        data = np.array(values, dtype=np.float32), np.array(columns, dtype=np.int32), np.array(starts)
+        matrix = csr_matrix(data, shape=(len(starts) - 1, len(index)))
+        matrix.data *= self.rarity_[matrix.indices]
+        return normalize(matrix, copy=False) if matrix.shape[0] else matrix
+
+    def soft(self, matrix: Any) -> Floats:
+        """The projection of vectors, rows of length 1; no columns when the history was too small for one."""
+        if self.basis_ is None:
+            return np.zeros((matrix.shape[0], 0), dtype=np.float32)
+        return unit_rows(np.asarray(matrix @ self.basis_, dtype=np.float32))
+
+
+def unit_rows(matrix: Floats) -> Floats:
+    """Rows scaled to length 1; zero rows stay zero."""
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.asarray(matrix / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
+# --- learning --------------------------------------------------------------------------------------------------------
+
+
+def learn_sagas(records: Sequence[Record], space: UnitSpace, params: SagaParams) -> list[Saga]:
+    """The sagas of a history, largest first; `space` was fitted on its units, in this order."""
+    if space.basis_ is None:
+        return []
+    matrix = space.matrix_
+    soft = space.soft(matrix)
+    holds = matrix.copy()
+    holds.data = np.ones_like(holds.data)
+    anchors = _anchors(holds, records, params)
+    if len(anchors) < 2:
+        return []
+    groups = _group(holds[:, anchors], soft, params.cut)
+    best = _owners(holds, anchors, groups, params)
+    days = np.array([record.day for record in records])
+    names = space.names_
+    sagas = [_saga(np.flatnonzero(best == group), matrix, soft, days, names, params) for group in range(int(groups.max()) + 1)]
+    return sorted((saga for saga in sagas if saga is not None), key=lambda saga: (-len(saga.members), saga.members))
+
+
+def _anchors(holds: Any, records: Sequence[Record], params: SagaParams) -> NDArray[np.int64]:
+    """Columns of the units that could carry a saga: neither rare nor everywhere, on several days, in several feeds."""
+    total = np.asarray(holds.sum(axis=0)).ravel()
+    likely = np.flatnonzero((total >= params.anchor_items) & (total <= params.anchor_share * len(records)))
+    columns = holds[:, likely]
+    days = _spread(columns, [record.day for record in records])
+    feeds = _spread(columns, [record.feed for record in records])
+    likely = likely[(days >= params.anchor_days) & (feeds >= params.anchor_feeds)]
+    if len(likely) > params.anchors:
+        likely = np.sort(likely[np.argsort(-total[likely], kind="stable")[: params.anchors]])
+    return np.asarray(likely, dtype=np.int64)
+
+
+def _spread(columns: Any, labels: Sequence[Any]) -> NDArray[np.int64]:
+    """In how many different labels each column occurs."""
+    sums = _indicator(labels) @ columns
+    return np.asarray((sums > 0).sum(axis=0)).ravel().astype(np.int64)
+
+
+def _indicator(labels: Sequence[Any]) -> Any:
+    from scipy.sparse import csr_matrix
+
+    codes: dict[Any, int] = {}
+    rows = [codes.setdefault(label, len(codes)) for label in labels]
+    return csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, range(len(rows)))), shape=(len(codes), len(rows)))
+
+
+def _group(holds: Any, soft: Floats, cut: float) -> NDArray[np.int64]:
+    """Average linkage of anchors by 0.7 x the cosine of their centred mean projections + 0.3 x their association (NPMI)."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    profiles = unit_rows(np.asarray(holds.T @ soft, dtype=np.float32))
+    profiles = unit_rows(profiles - profiles.mean(axis=0))
+    near = 0.7 * (profiles @ profiles.T) + 0.3 * _npmi(holds)
+    far = np.clip(1 - near, 0, None)
+    np.fill_diagonal(far, 0)
+    tree = linkage(squareform(far, checks=False), "average")
+    return np.asarray(fcluster(tree, 1 - cut, "distance") - 1, dtype=np.int64)
+
+
+def _npmi(holds: Any) -> Floats:
+    """Normalised pointwise mutual information of columns over rows, negative values 0 (Bouma 2009)."""
+    total = np.asarray(holds.sum(axis=0)).ravel()
+    pairs = (holds.T @ holds).tocoo()
+    share = pairs.data / holds.shape[0]
+    expected = total[pairs.row] * total[pairs.col] / holds.shape[0] ** 2
+    values = np.maximum(np.log(share / expected) / -np.log(np.minimum(share, 0.999)), 0)
+    result = np.zeros((holds.shape[1], holds.shape[1]), dtype=np.float32)
+    result[pairs.row, pairs.col] = values
+    return result
+
+
+def _owners(holds: Any, anchors: NDArray[np.int64], groups: NDArray[np.int64], params: SagaParams) -> NDArray[np.int64]:
+    """For each row the group with the strongest evidence, -1 when it is weaker than `member_score`.
+
+    p(group | unit) = share of the rows with the unit that hold *another* unit of the group; evidence = sum of -ln(1 - p), p >= .25.
+    """
+    from scipy.sparse import csr_matrix
+
+    size = int(groups.max()) + 1
+    ones = np.ones(len(anchors), dtype=np.float32)
+    of_group = csr_matrix((ones, (range(len(anchors)), groups)), shape=(len(anchors), size))
+    held = holds[:, anchors] @ of_group
+    any_of, two_of = held.copy(), held.copy()
+    any_of.data = np.ones_like(any_of.data)
+    two_of.data = (two_of.data >= 2).astype(np.float32)
+    share = (holds.T @ any_of).tolil()
+    both = (holds[:, anchors].T @ two_of).tocsr()
+    for i, (anchor, group) in enumerate(zip(anchors, groups, strict=True)):
+        share[anchor, group] = both[i, group]
+    share = share.tocsr()
+    total = np.maximum(np.asarray(holds.sum(axis=0)).ravel(), 1)
+    share.data /= np.repeat(total, np.diff(share.indptr))
+    share.data = np.where(share.data >= 0.25, -np.log(1 - np.minimum(share.data, 0.95)), 0).astype(np.float32)
+    share.data[np.repeat(total, np.diff(share.indptr)) < 5] = 0
+    share.eliminate_zeros()
+    evidence = (holds @ share).tocsr()
+    return _best_columns(evidence, params.member_score)
+
+
+def _best_columns(matrix: Any, least: float) -> NDArray[np.int64]:
+    best = np.full(matrix.shape[0], -1, dtype=np.int64)
+    for row in range(matrix.shape[0]):
+        start, end = matrix.indptr[row], matrix.indptr[row + 1]
+        if end > start:
+            place = start + int(np.argmax(matrix.data[start:end]))
+            if matrix.data[place] >= least:
+                best[row] = matrix.indices[place]
+    return best
+
+
+def _saga(
+    members: NDArray[np.int64], matrix: Any, soft: Floats, days: NDArray[np.int64], names: list[str], params: SagaParams
+) -> Saga | None:
+    """The saga of these rows, or None when they are too few, too many, or do not hang together from day to day."""
+    if not params.saga_items <= len(members) <= max(params.largest_share * matrix.shape[0], params.saga_items):
+        return None
+    rows = matrix[members]
+    by_day = np.asarray((_indicator(days[members].tolist()) @ rows).toarray())
+    sizes = np.array(sorted(Counter(days[members].tolist()).items()), dtype=np.int64)[:, 1]
+    total = by_day.sum(axis=0)
+    pairs = float(len(members) ** 2 - (sizes**2).sum())
+    coherence = float(total @ total - (by_day**2).sum()) / max(pairs, 1.0)
+    if pairs < 1 or coherence * math.sqrt(len(members)) < params.trust:
+        return None
+    centre = total / np.linalg.norm(total)
+    middle = soft[members].sum(axis=0)
+    middle /= max(float(np.linalg.norm(middle)), 1e-9)
+    close = np.asarray(rows @ centre).ravel() + soft[members] @ middle
+    return Saga(profile_of(centre, names), float(np.quantile(close, 0.35)), tuple(int(i) for i in members))
+
+
+def profile_of(centre: NDArray[Any], names: list[str]) -> dict[str, float]:
+    """The strongest units of a centroid, the strongest with weight 1."""
+    top = np.argsort(-centre, kind="stable")[:PROFILE_UNITS]
+    largest = max(float(centre[top[0]]), 1e-9) if len(top) else 1.0
+    return {names[i]: round(float(centre[i]) / largest, 4) for i in top if centre[i] > 0.02 * largest}

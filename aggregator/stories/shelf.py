@@ -1,0 +1,251 @@
+"""The active items of one language as rows of vectors, and which of them are like a new one. Pure.
+
+word cosine > 0.04, some member of the story >= 0.15 | half words, half characters | same feed x 0.75
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.stories.frequencies import FrequencyTable
+from aggregator.stories.state import Entry, Likenesses
+from aggregator.stories.vectorise import Floats, GramSpace, GramWeights, Row, Rows, WordSpace, WordWeights, joined
+
+Numbers = NDArray[np.int64]
+NOBODY = -1
+"""The story of a row that is nobody's candidate any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What counts as alike, and within what time.
+
+    `candidate`: word cosine below which two items are not alike at all. `promising`: word cosine that some member of a story
+    must reach before characters are compared (.15 against 0: not one of 5,000 decisions changed, a tenth of the work; a score
+    of .235 on less would need a character cosine of .32). `characters`: their share. `same_feed`: factor for two items of one
+    feed, whose series look alike. `window_seconds`: items published further apart are not compared.
+    """
+
+    candidate: float = 0.04
+    promising: float = 0.15
+    characters: float = 0.5
+    same_feed: float = 0.75
+    window_seconds: float = 3 * 86_400
+    words: WordWeights = field(default_factory=WordWeights)
+    grams: GramWeights = field(default_factory=GramWeights)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Rows of the shelf that are like an item, and how much (0 to 1)."""
+
+    rows: Numbers
+    likeness: Floats
+
+
+class Shelf:
+    """Rows of the active items of one language: vectors, feed, story, time. Dead rows go when a quarter of them are dead."""
+
+    def __init__(self, table: FrequencyTable | None, likeness: Likeness) -> None:
+        self.like = likeness
+        self.word_space = WordSpace(table, likeness.words)
+        self.gram_space = GramSpace(likeness.grams)
+        self.words = Rows()
+        self.grams: list[Row] = []
+        self.entries: list[Entry] = []
+        self._stories = np.full(1024, NOBODY, dtype=np.int64)
+        self._feeds = np.zeros(1024, dtype=np.int64)
+        self._times = np.zeros(1024, dtype=np.float64)
+        self._stems = np.zeros(4096, dtype=np.float32)
+        self._letters = np.zeros(1 << likeness.grams.bits, dtype=np.float32)
+
+    @property
+    def count(self) -> int:
+        return len(self.entries)
+
+    @property
+    def stories(self) -> Numbers:
+        """Story id of each row, to be written to; NOBODY where there is none."""
+        return self._stories[: self.count]
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """When each row was published, in seconds."""
+        return self._times[: self.count]
+
+    def rows_of(self, story: int) -> Numbers:
+        return np.flatnonzero(self.stories == story)
+
+    # --- rows come and go ---------------------------------------------------------------------------------------------
+
+    def add(self, entries: Sequence[Entry], feeds: Sequence[int]) -> range:
+        """Count a batch, then weigh it with itself counted, then append it. Returns its rows; they have no story yet."""
+        words = [entry.words for entry in entries]
+        stems, grams = [self.word_space.columns(item) for item in words], self.gram_space.columns(words)
+        times = [entry.at_seconds for entry in entries]
+        self.word_space.window.count(times, [columns for columns, _ in stems])
+        self.gram_space.window.count(times, [columns for columns, _ in grams])
+        first = self.count
+        self._make_room(first + len(entries))
+        self._feeds[first : first + len(entries)] = feeds
+        self._times[first : first + len(entries)] = times
+        for (columns, _), weights in zip(stems, self.word_space.weigh(stems), strict=True):
+            self.words.append(columns, weights)
+        self.grams.extend((columns, weights) for (columns, _), weights in zip(grams, self.gram_space.weigh(grams), strict=True))
+        self.entries.extend(entries)
+        return range(first, self.count)
+
+    def _make_room(self, rows: int) -> None:
+        if rows > len(self._stories):
+            more = max(rows, 2 * len(self._stories)) - len(self._stories)
+            self._stories = np.concatenate([self._stories, np.full(more, NOBODY, dtype=np.int64)])
+            self._feeds = np.concatenate([self._feeds, np.zeros(more, dtype=np.int64)])
+            self._times = np.concatenate([self._times, np.zeros(more, dtype=np.float64)])
+
+    def retire(self, before: float) -> list[int]:
+        """Items published before that moment are compared no more. Returns their stories, one for each item."""
+        self.word_space.window.forget(before)
+        self.gram_space.window.forget(before)
+        old = self._times[: self.count] < before
+        gone = self.stories[old]
+        self.stories[old] = NOBODY
+        if int(old.sum()) > max(256, self.count // 4):
+            self._compact(np.flatnonzero(~old))
+        return [int(story) for story in gone if story != NOBODY]
+
+    def _compact(self, kept: Numbers) -> None:
+        self.words.keep(kept, len(self.word_space.stems))
+        self.words.renumber(self.word_space.forget_unused(self.words.used()))
+        self.grams = [self.grams[row] for row in kept.tolist()]
+        self.entries = [self.entries[row] for row in kept.tolist()]
+        room = max(1024, 2 * len(kept))
+        for name, filler in (("_stories", NOBODY), ("_feeds", 0), ("_times", 0)):
+            old = getattr(self, name)
+            new = np.full(room, filler, dtype=old.dtype)
+            new[: len(kept)] = old[kept]
+            setattr(self, name, new)
+
+    # --- likeness -----------------------------------------------------------------------------------------------------
+
+    def neighbours(self, rows: range) -> list[Neighbours]:
+        """For each row of a batch (the last rows of the shelf) the earlier rows that are like it, of any story.
+
+        Earlier rows of the batch are among them although they have no story yet: they will when this row's turn comes.
+        """
+        pairs = self._pairs(rows)
+        ends = np.searchsorted(pairs.row, np.arange(len(rows) + 1))
+        parts = [slice(ends[i], ends[i + 1]) for i in range(len(rows))]
+        return [
+            Neighbours(pairs.near[part], self._mixed(row, pairs.near[part], pairs.cosine[part]))
+            for row, part in zip(rows, parts, strict=True)
+        ]
+
+    def _pairs(self, rows: range) -> _Pairs:
+        """Candidate pairs of a batch by words: cosine above the floor, near in time, some member of the story near enough."""
+        held = self.words.matrix(len(self.word_space.stems))
+        cosines = (held @ held[rows.start :].T).tocsc()
+        row = np.repeat(np.arange(len(rows)), np.diff(cosines.indptr))
+        near = cosines.indices.astype(np.int64)
+        allowed = self.stories != NOBODY
+        allowed[rows.start :] = True
+        keep = (cosines.data > self.like.candidate) & allowed[near] & (near < row + rows.start)
+        keep &= np.abs(self._times[near] - self._times[row + rows.start]) <= self.like.window_seconds
+        row, near, cosine = row[keep], near[keep], cosines.data[keep]
+        # items of the batch itself have no story yet: each is a group of its own, numbered below every story id
+        groups = np.where(near < rows.start, self.stories[near], rows.start - near - 2)
+        return _promising(_Pairs(row, near, cosine), groups, self.like.promising)
+
+    def _mixed(self, row: int, near: Numbers, cosine: Floats) -> Floats:
+        if not len(near):
+            return cosine
+        columns, values = self.grams[row]
+        # a dense row to look up in: a sparse product of so few rows costs four times as much in checks
+        self._letters[columns] = values
+        theirs, weights, lengths = joined([self.grams[number] for number in near.tolist()])
+        by_letters = _sums(self._letters[theirs] * weights, lengths)
+        self._letters[columns] = 0
+        share = np.float32(self.like.characters)
+        likeness: Floats = (1 - share) * cosine + share * by_letters
+        likeness[self._feeds[near] == self._feeds[row]] *= np.float32(self.like.same_feed)
+        return likeness
+
+    def cross(self, some: Numbers, others: Numbers) -> Floats:
+        """Likeness of each of `some` rows to each of `others`, as a matrix; 0 where the words have next to nothing in common."""
+        if len(some) > len(others):
+            return self.cross(others, some).T
+        likeness = np.zeros((len(some), len(others)), dtype=np.float32)
+        for i, row in enumerate(some.tolist()):
+            cosines = self._cosines(row, others)
+            apart = np.abs(self._times[others] - self._times[row]) > self.like.window_seconds
+            near = np.flatnonzero((cosines > self.like.candidate) & ~apart)
+            likeness[i, near] = self._mixed(row, others[near], cosines[near])
+        return likeness
+
+    def _cosines(self, row: int, others: Numbers) -> Floats:
+        """Word cosines of one row to some others; like `_mixed` without the checks of a sparse product."""
+        if len(self._stems) < len(self.word_space.stems):
+            self._stems = np.zeros(2 * len(self.word_space.stems), dtype=np.float32)
+        columns, values = self.words.row(row)
+        self._stems[columns] = values
+        theirs, weights, lengths = joined([self.words.row(number) for number in others.tolist()])
+        cosines = _sums(self._stems[theirs] * weights, lengths)
+        self._stems[columns] = 0
+        return cosines
+
+    def among(self, rows: Numbers, known: Likenesses | None = None) -> Likenesses:
+        """Likeness of all pairs of some rows, 1 on the diagonal; pairs that `known` holds are not compared again."""
+        items = [self.entries[row].item.id for row in rows.tolist()]
+        made = Likenesses(tuple(items), np.eye(len(items), dtype=np.float32))
+        places = {item: place for place, item in enumerate(known.items)} if known is not None else {}
+        old = np.array([i for i, item in enumerate(items) if item in places], dtype=np.int64)
+        if known is not None and len(old):
+            there = np.array([places[items[i]] for i in old.tolist()])
+            made.matrix[np.ix_(old, old)] = known.matrix[np.ix_(there, there)]
+        done = old.tolist()
+        for i in sorted(set(range(len(items))) - set(done)):
+            if done:
+                made.matrix[i, done] = made.matrix[done, i] = self.cross(rows[[i]], rows[done])[0]
+            done.append(i)
+        return made
+
+    def shared(self, row: int, other: int) -> list[tuple[str, float]]:
+        """Stems that two rows have in common and their shares of the word cosine, largest first."""
+        (columns, values), (theirs, weights) = self.words.row(row), self.words.row(other)
+        mine = dict(zip(columns.tolist(), values.tolist(), strict=True))
+        theirs_too = zip(theirs.tolist(), weights.tolist(), strict=True)
+        parts = [(mine[column] * weight, column) for column, weight in theirs_too if column in mine]
+        whole = sum(part for part, _ in parts) or 1.0
+        ordered = sorted((pair for pair in parts if pair[0] > 0), key=lambda pair: (-pair[0], pair[1]))
+        return [(self.word_space.stems[column], part / whole) for part, column in ordered]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    row: Numbers
+    near: Numbers
+    cosine: Floats
+
+
+def _promising(pairs: _Pairs, groups: Numbers, least: float) -> _Pairs:
+    """Drop the pairs of a row with a group none of whose members reaches `least`."""
+    if not len(pairs.row):
+        return pairs
+    order = np.lexsort((groups, pairs.row))
+    row, group = pairs.row[order], groups[order]
+    starts = np.flatnonzero(np.concatenate([[True], (row[1:] != row[:-1]) | (group[1:] != group[:-1])]))
+    best = np.maximum.reduceat(pairs.cosine[order], starts)
+    kept = order[np.repeat(best >= least, np.diff(np.append(starts, len(order))))]
+    return _Pairs(pairs.row[kept], pairs.near[kept], pairs.cosine[kept])
+
+
+def _sums(values: Floats, lengths: Numbers) -> Floats:
+    """Sum of each stretch of `values`; empty stretches give 0, which reduceat alone would not."""
+    whole = np.zeros(len(lengths), dtype=np.float32)
+    filled = lengths > 0
+    if filled.any():
+        whole[filled] = np.add.reduceat(values, (np.cumsum(lengths) - lengths)[filled])
+    return whole

@@ -1,0 +1,93 @@
+"""What the engine holds of each active story. Plain data; the decisions are in assign.py and repair.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aggregator.model import Item, Membership, Story
+from aggregator.stories.text import ItemWords
+from aggregator.stories.vectorise import Floats
+from aggregator.stories.view import StoryView
+
+
+@dataclass(slots=True)
+class Entry:
+    """An item on the shelf: its words and why it is where it is. The item comes without its HTML: the store has that."""
+
+    item: Item
+    words: ItemWords
+    at_seconds: float
+    publisher: str = ""
+    """Key of the independent publisher (copies.publisher_key)."""
+    membership: Membership | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Likenesses:
+    """The likeness of all pairs of some items (by id), as a symmetric matrix."""
+
+    items: tuple[int, ...]
+    matrix: Floats
+
+
+@dataclass(slots=True)
+class StoryState:
+    """An active story. `alive` counts the members that are still compared (published within the window)."""
+
+    id: int
+    language: str
+    entries: list[Entry] = field(default_factory=list)
+    alive: int = 0
+    last_seconds: float = float("-inf")
+    record: Story | None = None
+    """As it was last told to the store; None until then."""
+    related: tuple[int, ...] = ()
+    topic_id: int | None = None
+    checked: int = 0
+    """How many members were alive when it was last asked whether this is one event."""
+    sisters: set[int] = field(default_factory=set)
+    """Stories that were cut off this one, or it off them."""
+    likenesses: Likenesses | None = None
+    """What was compared for the last look at whether this is one event."""
+    _view: StoryView | None = None
+
+    def add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self.last_seconds = max(self.last_seconds, entry.at_seconds)
+        self._view = None
+
+    def absorb(self, other: StoryState) -> None:
+        """Take over the members of a story that was merged into this one."""
+        self.entries += other.entries
+        self.entries.sort(key=lambda entry: (entry.at_seconds, entry.item.link or "", entry.item.id))
+        self.alive += other.alive
+        self.sisters = (self.sisters | other.sisters) - {self.id, other.id}
+        self.last_seconds = max(self.last_seconds, other.last_seconds)
+        self._view = None
+
+    def hand_over(self, entries: list[Entry], other: StoryState) -> None:
+        """Give some members (all alive) to another story; at least one stays."""
+        moved = {id(entry) for entry in entries}
+        self.entries = [entry for entry in self.entries if id(entry) not in moved]
+        self.alive -= len(entries)
+        self.last_seconds = max(entry.at_seconds for entry in self.entries)
+        self._view = None
+        for entry in entries:
+            other.add(entry)
+        other.alive += len(entries)
+
+    def view(self) -> StoryView:
+        """Items oldest first; made once after each change."""
+        if self._view is None:
+            entries = sorted(self.entries, key=lambda entry: (entry.at_seconds, entry.item.link or "", entry.item.id))
+            self._view = StoryView(self.id, tuple(entry.item for entry in entries), tuple(entry.words for entry in entries))
+        return self._view
+
+    @property
+    def first_published_at(self) -> datetime:
+        return min(entry.item.published_at for entry in self.entries)
+
+    @property
+    def last_published_at(self) -> datetime:
+        return max(entry.item.published_at for entry in self.entries)

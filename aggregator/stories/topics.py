@@ -1,0 +1,537 @@
+"""Ties stories into topics: sagas remembered from the last days, and stories that are near each other today. Pure.
+
+    history of items | learn sagas | match with yesterday's topics                        rebuild, once a day
+    changed stories  | attach to a saga | else average linkage among the rest | related   link, after every round
+
+A topic is a saga, not a newspaper section: groups that do not hang together from day to day show no name, their stories only
+point at one to three related ones. Ids are stable: a rebuilt saga takes the id of the topic whose profile it resembles most.
+Does not assign items to stories, reads no store and no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count, islice
+from typing import Any
+
+import numpy as np
+
+from aggregator.model import Item, Topic
+from aggregator.stories.label import surface_forms, topic_label
+from aggregator.stories.linkage import WORDS, average_linkage, pair_similarity
+from aggregator.stories.sagas import Floats, Record, SagaParams, Units, UnitSpace, learn_sagas, profile_of, units_of
+from aggregator.stories.text import ItemWords, read_item
+from aggregator.stories.view import StoryView, TopicChanges
+
+
+@dataclass(frozen=True, slots=True)
+class TopicParams:
+    """Cuts, all on cosines. Set on 26-27 December 2023 (tests/stories/test_topics.py pins what they reach)."""
+
+    history_items: int = 30_000
+    """At most so many of the newest items are learned from."""
+    least_history: int = 500
+    least_news: float = 0.15
+    """Share of items that are new since the last learning, below which nothing is learned again."""
+    sagas: SagaParams = field(default_factory=SagaParams)
+    attach: float = 0.9
+    """Nearness (words + projection, 0-2) that a saga asks of a story when its own items have closeness 1."""
+    own_share: float = 1.0
+    """How much more or less it asks for each unit of closeness more or less."""
+    attach_words: float = 0.08
+    """Least nearness in words alone."""
+    hold: float = 0.2
+    """Average similarity to the saga's other active stories that a story keeps; with .28 a saga of many sides fell apart."""
+    link: float = 0.42
+    """Average similarity (half words, half projection) that stories of one topic without a saga keep."""
+    least_words: float = 0.08
+    """Least average cosine of words in such a topic: below it next to no group was a saga (deaths, crimes, best-of lists)."""
+    link_words: float = 0.12
+    """As `link` where the history is too small for a projection: words alone."""
+    related: float = 0.3
+    """Least similarity of a related story outside the topic."""
+    same_topic_bonus: float = 0.3
+    match: float = 0.5
+    """Cosine of profiles from which a rebuilt saga is yesterday's topic."""
+    relink_share: float = 0.05
+    """When more than this share of the active stories changed, all are linked anew; fewer are put where they fit."""
+    keep_days: int = 7
+    """A topic without a new story for so long is forgotten at the next learning; the store keeps it."""
+
+
+@dataclass(slots=True)
+class _State:
+    """What the linker knows of one topic while it runs."""
+
+    topic: Topic
+    saga: bool
+    """Whether its profile was learned from history (then stories attach to it), or comes from today's stories alone."""
+    members: frozenset[int] = frozenset()
+
+
+RELATED_WORDS = 0.65
+"""Share of the words in what is related: the first suggestion was right in .74 of cases, with .5 in .67, with .8 in .81 of fewer."""
+
+
+LEADING_UNITS = 8
+
+
+class _Reader:
+    """Language and units of the items of the history, read once as long as they stay in it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], tuple[str, Units]] = {}
+
+    def read(self, items: Iterable[Item]) -> list[tuple[str, Units]]:
+        """In the order of `items`; no units for a round-up. What is not among them is forgotten."""
+        kept: dict[tuple[int, str], tuple[str, Units]] = {}
+        found = []
+        for item in items:
+            key = item.id, item.content_hash
+            said = kept.get(key) or self._known.get(key)
+            if said is None:
+                words = read_item(item)
+                said = words.language, () if words.round_up else units_of(words)
+            kept[key] = said
+            found.append(said)
+        self._known = kept
+        return found
+
+
+class TopicLinker:
+    """The topics of one engine, each language by itself: a projection of two languages at once separates little else.
+
+    One writer; the same calls in the same order give the same topics.
+    """
+
+    def __init__(self, params: TopicParams) -> None:
+        self.params = params
+        self._ids = count(1)
+        self._known: tuple[Topic, ...] = ()
+        self._reader = _Reader()
+        self._due: Sequence[tuple[Item, int]] | None = None
+        self._linkers: dict[str, _LanguageLinker] = {}
+
+    def restore(self, topics: Sequence[Topic], next_id: int) -> None:
+        """Take over the topics that the store kept; call `rebuild` next to have a projection again."""
+        self._ids, self._known, self._linkers = count(next_id), tuple(topics), {}
+
+    def rebuild(self, history: Sequence[tuple[Item, int]], at: datetime) -> TopicChanges:
+        """Take the history (items with their story ids) to learn sagas from; the next `link` learns and judges all stories anew.
+
+        Put off until then, because an archive's round may cross many days: it pays once. Learning takes about 8 s for 25,000
+        items; the items' words are kept from one rebuild to the next, so that only new items are read again.
+        """
+        self._due = sorted(history, key=lambda pair: (pair[0].published_at, pair[0].id))[-self.params.history_items :]
+        return TopicChanges()
+
+    def link(self, changed: Sequence[StoryView], active: Sequence[StoryView], at: datetime) -> TopicChanges:
+        """Put the changed stories under topics and find their related stories, among the active ones.
+
+        `topic_of` and `related` speak of the changed stories and of those whose topic or neighbours changed with them.
+        """
+        due = self._history()
+        of_changed, of_active = _by_language(changed), _by_language(active)
+        found = [
+            self._linker(language).link(of_changed.get(language, []), of_active.get(language, []), at, due.get(language))
+            for language in sorted({*of_changed, *of_active, *due})
+            if language in of_changed or language in due
+        ]
+        return TopicChanges(
+            topics=tuple(topic for changes in found for topic in changes.topics),
+            merged=tuple(pair for changes in found for pair in changes.merged),
+            topic_of={story: topic for changes in found for story, topic in changes.topic_of.items()},
+            related={story: others for changes in found for story, others in changes.related.items()},
+        )
+
+    def _linker(self, language: str) -> _LanguageLinker:
+        if language not in self._linkers:
+            self._linkers[language] = _LanguageLinker(self.params, self._known, self._ids)
+        return self._linkers[language]
+
+    def _history(self) -> dict[str, list[_Read]]:
+        history, self._due = self._due, None
+        found: dict[str, list[_Read]] = {}
+        for (item, story_id), (language, units) in zip(history or [], self._reader.read(item for item, _ in history or []), strict=True):
+            if units:
+                found.setdefault(language, []).append(_Read(item, story_id, units))
+        return found
+
+
+def _by_language(views: Sequence[StoryView]) -> dict[str, list[StoryView]]:
+    found: dict[str, list[StoryView]] = {}
+    for view in views:
+        found.setdefault(view.words[0].language if view.words else "", []).append(view)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An item of the history with its story and units."""
+
+    item: Item
+    story_id: int
+    units: Units
+
+
+class _LanguageLinker:
+    """The topics of one language."""
+
+    def __init__(self, params: TopicParams, topics: Sequence[Topic], ids: Iterator[int]) -> None:
+        self.params = params
+        self._new_ids = ids
+        self._topics = {topic.id: _State(_strongest_first(topic), saga=topic.threshold > 0) for topic in topics}
+        self._seen: set[tuple[int, str]] = set()
+        self._space: UnitSpace | None = None
+        self._learned = False
+        self._views: dict[int, StoryView] = {}
+        self._topic_of: dict[int, int | None] = {}
+        self._ids: list[int] = []
+        self._read_now: set[int] = set()
+        self._matrix: Any = None
+        self._soft: Floats | None = None
+        self._sizes: Floats | None = None
+        self._centres: tuple[list[int], Any, Floats] | None = None
+
+    # --- once a day --------------------------------------------------------------------------------------------------
+
+    def _learn(self, history: Sequence[_Read], at: datetime) -> list[Topic]:
+        """Learn sagas; returns the topics that were made or changed. Too little history, or hardly any news in it: nothing."""
+        keys = {(read.item.id, read.item.content_hash) for read in history}
+        if len(history) < self.params.least_history or len(keys - self._seen) < self.params.least_news * len(history):
+            return []
+        self._seen = keys
+        records = [Record(read.units, read.item.published_at.toordinal(), read.item.feed) for read in history]
+        self._space = UnitSpace(self.params.sagas.directions).fit([record.units for record in records])
+        self._learned = True
+        self._forget_vectors()
+        oldest = at - timedelta(days=self.params.keep_days)
+        living = {topic for topic in self._topic_of.values() if topic is not None}
+        self._topics = {
+            topic_id: _State(state.topic, saga=False)
+            for topic_id, state in self._topics.items()
+            if topic_id in living or state.topic.last_published_at is None or state.topic.last_published_at >= oldest
+        }
+        taken: set[int] = set()
+        for saga in learn_sagas(records, self._space, self.params.sagas):
+            topic_id = self._resembling(saga.profile, taken)
+            taken.add(topic_id)
+            members = [history[i].item for i in saga.members]
+            topic = self._describe(topic_id, saga.profile, [read_item(item) for item in _newest(members)])
+            times = [item.published_at for item in members]
+            topic = replace(
+                topic,
+                threshold=round(self._threshold(saga.closeness), 4),
+                first_published_at=min(times + _known(topic.first_published_at)),
+                last_published_at=max(times + _known(topic.last_published_at)),
+                story_count=max(topic.story_count, len({history[i].story_id for i in saga.members})),
+            )
+            self._topics[topic_id] = _State(topic, saga=True)
+        return [self._topics[topic_id].topic for topic_id in taken]
+
+    def _threshold(self, closeness: float) -> float:
+        return self.params.attach + self.params.own_share * (min(closeness, 1.1) - 1)
+
+    def _resembling(self, profile: Mapping[str, float], taken: set[int]) -> int:
+        """The id of the known topic that the profile continues, or a new one."""
+        # profiles that share none of their strongest units are never alike enough; comparing all took most of a round
+        leading = set(islice(profile, LEADING_UNITS))
+        scores = [
+            (likeness(profile, state.topic.profile), -topic_id)
+            for topic_id, state in self._topics.items()
+            if topic_id not in taken and not leading.isdisjoint(islice(state.topic.profile, LEADING_UNITS))
+        ]
+        best, negative = max(scores, default=(0.0, 0))
+        return -negative if best >= self.params.match else next(self._new_ids)
+
+    def _describe(self, topic_id: int, profile: Mapping[str, float], texts: Sequence[ItemWords]) -> Topic:
+        known = self._topics.get(topic_id)
+        forms = surface_forms(profile, texts)
+        label, keywords = topic_label(profile, forms)
+        if known is None:
+            return Topic(topic_id, label, keywords, profile=dict(profile))
+        # a name that people have learned stays while most of its words are still the saga's
+        old = known.topic.label.casefold().split(", ")
+        if sum(word in {keyword.casefold() for keyword in keywords} for word in old) >= 2:
+            label = known.topic.label
+        return replace(known.topic, label=label, keywords=keywords, profile=dict(profile))
+
+    # --- after every round -------------------------------------------------------------------------------------------
+
+    def link(
+        self, changed: Sequence[StoryView], active: Sequence[StoryView], at: datetime, history: Sequence[_Read] | None
+    ) -> TopicChanges:
+        learned = self._learn(history, at) if history else []
+        before = dict(self._topic_of)
+        everything = not self._ids
+        self._take_in(changed, active)
+        if not self._ids:
+            return TopicChanges(topics=tuple(learned))
+        places = {story_id: row for row, story_id in enumerate(self._ids)}
+        rows = [places[view.id] for view in changed if view.id in places]
+        rows = sorted({*rows, *(row for row, story_id in enumerate(self._ids) if everything or story_id not in before)})
+        self._attach(rows)
+        merged = self._gather(rows)
+        judged = {self._ids[row] for row in rows} | {i for i, topic in self._topic_of.items() if before.get(i) != topic}
+        touched = {self._topic_of.get(i) for i in judged} | {before.get(i) for i in judged} | {topic.id for topic in learned}
+        order = sorted(judged, key=lambda i: places[i])
+        return TopicChanges(
+            topics=self._updated(touched),
+            merged=tuple(merged),
+            topic_of={i: self._topic_of.get(i) for i in order},
+            related=self._related([places[i] for i in order]),
+        )
+
+    def _take_in(self, changed: Sequence[StoryView], active: Sequence[StoryView]) -> None:
+        """Keep one vector a story; a story without one, or one that changed, is read."""
+        views = {view.id: view for view in active} | {view.id: view for view in changed}
+        if self._space is None or (not self._learned and len(views) >= 2 * self._space.documents_):
+            # no history yet: what is there now must do, read anew each time it has doubled
+            self._space = UnitSpace(self.params.sagas.directions).fit([units_of(w) for view in views.values() for w in view.words], least=2)
+            self._space.documents_ = max(self._space.documents_, len(views))
+            self._forget_vectors()
+        stale = {view.id for view in changed} | {i for i in views if i not in self._views}
+        self._topic_of = {i: topic for i, topic in self._topic_of.items() if i in views}
+        kept = [row for row, i in enumerate(self._ids) if i in views and i not in stale]
+        new = [view for i, view in views.items() if i in stale or i not in self._views]
+        self._read_now = {view.id for view in new}
+        matrix, soft = self._vectors(new)
+        if kept and self._matrix is not None and self._soft is not None:
+            from scipy.sparse import vstack
+
+            matrix, soft = vstack([self._matrix[kept], matrix], format="csr"), np.vstack([self._soft[kept], soft])
+        self._ids = [self._ids[row] for row in kept] + [view.id for view in new]
+        self._matrix, self._soft, self._views = matrix, soft, views
+
+    def _forget_vectors(self) -> None:
+        """Vectors of another space are of no use; which story was under which topic is."""
+        self._ids, self._matrix, self._soft, self._views = [], None, None, {}
+        self._centres = None
+
+    def _vectors(self, views: Sequence[StoryView]) -> tuple[Any, Floats]:
+        """Centroids of the stories' items, in words and projected. Rows of length 1."""
+        from scipy.sparse import csr_matrix
+        from sklearn.preprocessing import normalize
+
+        assert self._space is not None
+        items = self._space.vectors([() if w.round_up else units_of(w) for view in views for w in view.words])
+        counts = [len(view.words) for view in views]
+        owner = np.repeat(range(len(views)), counts)
+        sums = csr_matrix((np.ones(len(owner), dtype=np.float32), (owner, range(len(owner)))), shape=(len(views), len(owner)))
+        matrix = (sums @ items).tocsr()
+        matrix = normalize(matrix, copy=False) if len(views) else matrix
+        return matrix, self._space.soft(matrix)
+
+    def _attach(self, rows: Sequence[int]) -> None:
+        """Give each row the saga whose centre it is nearest to, if near enough; None else (the linkage may still find one)."""
+        ids, words, soft = self._saga_centres()
+        for row in rows:
+            self._topic_of.setdefault(self._ids[row], None)
+        if not ids or not rows or self._soft is None:
+            return
+        in_words = np.asarray((self._matrix[list(rows)] @ words.T).toarray())
+        near = in_words + self._soft[list(rows)] @ soft.T
+        asked = np.array([self._topics[i].topic.threshold for i in ids])
+        near[(near < asked) | (in_words < self.params.attach_words)] = -1
+        best = near.argmax(axis=1)
+        for place, row in enumerate(rows):
+            topic_id = ids[int(best[place])] if near[place, best[place]] > 0 else None
+            current = self._topic_of[self._ids[row]]
+            if topic_id is not None or (current is not None and self._topics[current].saga):
+                self._topic_of[self._ids[row]] = topic_id
+        for topic_id in sorted({ids[int(k)] for place, k in enumerate(best) if near[place, k] > 0}):
+            self._let_go(topic_id)
+
+    def _let_go(self, topic_id: int) -> None:
+        """Drop from a saga what is not near its other active stories on average; the linkage may tie those otherwise."""
+        rows = [row for row, story_id in enumerate(self._ids) if self._topic_of.get(story_id) == topic_id]
+        hold = self.params.hold if self._projected() else self.params.hold / 4
+        for _ in range(3):
+            if len(rows) < 3:
+                return
+            words, soft = self._matrix[rows], self._soft_rows(rows)
+            near = WORDS * (np.asarray(words @ np.asarray(words.sum(axis=0)).ravel()) - 1)
+            if soft.shape[1]:
+                near = near + (1 - WORDS) * (soft @ soft.sum(axis=0) - 1)
+            held = near / (len(rows) - 1) >= hold
+            for row in [row for row, stays in zip(rows, held, strict=True) if not stays]:
+                self._topic_of[self._ids[row]] = None
+            if held.all():
+                return
+            rows = [row for row, stays in zip(rows, held, strict=True) if stays]
+
+    def _saga_centres(self) -> tuple[list[int], Any, Floats]:
+        if self._centres is None:
+            assert self._space is not None
+            ids = [i for i, state in self._topics.items() if state.saga]
+            if not ids:
+                return [], None, np.zeros((0, 0), dtype=np.float32)
+            words = centres([self._topics[i].topic.profile for i in ids], self._space)
+            self._centres = ids, words, self._space.soft(words)
+        return self._centres
+
+    def _gather(self, rows: Sequence[int]) -> list[tuple[int, int]]:
+        """Average linkage of the stories that no saga took. Returns merged topic ids."""
+        free = [row for row in range(len(self._ids)) if not self._in_saga(row) and self._matrix.indptr[row] < self._matrix.indptr[row + 1]]
+        if len(rows) <= max(4, self.params.relink_share * len(self._ids)):
+            news = set(rows)
+            return self._name_groups(self._fit_in([row for row in free if row in news], free), [])
+        groups = average_linkage(self._matrix[free], self._soft_rows(free), self._cut())
+        return self._name_groups([[free[k] for k in group] for group in groups if self._share_words([free[k] for k in group])], free)
+
+    def _share_words(self, rows: Sequence[int]) -> bool:
+        """Whether the average cosine of words between these stories is that of a saga."""
+        total = np.asarray(self._matrix[list(rows)].sum(axis=0)).ravel()
+        pairs = len(rows) * (len(rows) - 1)
+        return float(total @ total) - len(rows) >= min(self.params.least_words, self._cut()) * pairs
+
+    def _in_saga(self, row: int) -> bool:
+        topic_id = self._topic_of.get(self._ids[row])
+        return topic_id is not None and topic_id in self._topics and self._topics[topic_id].saga
+
+    def _cut(self) -> float:
+        return self.params.link if self._projected() else self.params.link_words
+
+    def _projected(self) -> bool:
+        return self._soft is not None and self._soft.shape[1] > 0
+
+    def _soft_rows(self, rows: Sequence[int]) -> Floats:
+        assert self._soft is not None
+        return self._soft[list(rows)]
+
+    def _fit_in(self, new: Sequence[int], free: Sequence[int]) -> list[list[int]]:
+        """Where each of a few changed stories fits: the group, or the lone story, that it is nearest to on average."""
+        touched: dict[int, list[int]] = {}
+        for row in new:
+            self._topic_of[self._ids[row]] = None
+        for row in new:
+            groups: dict[int, list[int]] = {}
+            for other in free:
+                if other != row:
+                    topic_id = self._topic_of.get(self._ids[other])
+                    groups.setdefault(-1 - other if topic_id is None else topic_id, []).append(other)
+            scores = pair_similarity(self._matrix[[row]], self._soft_rows([row]), self._matrix[list(free)], self._soft_rows(free))[0]
+            near = dict(zip(free, scores, strict=True))
+            scored = [(float(np.mean([near[k] for k in group])), -key) for key, group in groups.items()]
+            best, negative = max(scored, default=(0.0, 0))
+            if best >= self._cut() and self._share_words([*groups[-negative], row]):
+                group = [*groups[-negative], row]
+                topic_id = -negative if -negative >= 0 else next(self._new_ids)
+                for member in group:
+                    self._topic_of[self._ids[member]] = topic_id
+                touched[topic_id] = group
+        return list(touched.values())
+
+    def _name_groups(self, groups: Sequence[Sequence[int]], cleared: Sequence[int]) -> list[tuple[int, int]]:
+        """Give each group of stories an id: that of the topic most of its stories had, else of a like profile, else a new one."""
+        before = {row: self._topic_of.get(self._ids[row]) for row in range(len(self._ids))}
+        for row in cleared:
+            self._topic_of[self._ids[row]] = None
+        taken = {i for i, state in self._topics.items() if state.saga}
+        heirs: dict[int, int] = {}
+        for group in sorted(groups, key=lambda rows: (-len(rows), rows[0])):
+            had = [topic for row in group if (topic := before[row]) is not None]
+            votes = sorted({topic: had.count(topic) for topic in had if topic not in taken}.items(), key=lambda vote: (-vote[1], vote[0]))
+            members = frozenset(self._ids[row] for row in group)
+            known = self._topics.get(votes[0][0]) if votes else None
+            # most groups stay as they were from round to round: naming them anew was half of the time
+            if known is not None and known.members == members and not members & self._read_now:
+                topic_id = known.topic.id
+            else:
+                topic_id = self._name(group, members, votes[0][0] if votes else None, taken)
+            taken.add(topic_id)
+            for row in group:
+                self._topic_of[self._ids[row]] = topic_id
+            heirs.update({topic: topic_id for topic, _ in votes[1:]})
+        living = {topic for topic in self._topic_of.values() if topic is not None} | {i for i, state in self._topics.items() if state.saga}
+        merged = [(old, new) for old, new in sorted(heirs.items()) if old not in living and old in self._topics]
+        for old, _ in merged:
+            del self._topics[old]
+        return merged
+
+    def _name(self, group: Sequence[int], members: frozenset[int], topic_id: int | None, taken: set[int]) -> int:
+        """Make or renew the topic of a group of stories."""
+        profile = self._profile(group)
+        topic_id = self._resembling(profile, taken) if topic_id is None else topic_id
+        texts = [words for row in group for words in self._views[self._ids[row]].words][:60]
+        self._topics[topic_id] = _State(replace(self._describe(topic_id, profile, texts), threshold=0.0), saga=False, members=members)
+        return topic_id
+
+    def _profile(self, rows: Sequence[int]) -> dict[str, float]:
+        assert self._space is not None
+        centre = np.asarray(self._matrix[list(rows)].sum(axis=0)).ravel()
+        return profile_of(centre, self._space.names_)
+
+    def _updated(self, ids: set[int | None]) -> tuple[Topic, ...]:
+        """The topics with their counts and times as of now."""
+        members: dict[int, list[StoryView]] = {}
+        for story_id, topic_id in self._topic_of.items():
+            if topic_id is not None:
+                members.setdefault(topic_id, []).append(self._views[story_id])
+        result = []
+        for topic_id in sorted(i for i in ids if i is not None and i in self._topics):
+            state = self._topics[topic_id]
+            views = members.get(topic_id, [])
+            times = [item.published_at for view in views for item in view.items]
+            topic = replace(
+                state.topic,
+                story_count=max(len(views), state.topic.story_count if state.saga else 0),
+                first_published_at=min(times + _known(state.topic.first_published_at), default=None),
+                last_published_at=max(times + _known(state.topic.last_published_at), default=None),
+            )
+            state.topic = topic
+            result.append(topic)
+        return tuple(result)
+
+    # --- related -----------------------------------------------------------------------------------------------------
+
+    def _related(self, rows: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """Up to three stories for each row: those of its topic first where they are near, else what is near in words."""
+        found: dict[int, tuple[int, ...]] = {}
+        topics = np.array([-1 if (topic := self._topic_of.get(i)) is None else topic for i in self._ids])
+        for start in range(0, len(rows), 500):
+            block = list(rows[start : start + 500])
+            soft = self._soft_rows(block), self._soft_rows(range(len(self._ids)))
+            near = pair_similarity(self._matrix[block], soft[0], self._matrix, soft[1], RELATED_WORDS)
+            for place, row in enumerate(block):
+                scores = near[place] + np.where((topics == topics[row]) & (topics[row] >= 0), self.params.same_topic_bonus, 0)
+                scores[row] = -1
+                best = np.argsort(-scores, kind="stable")[:3]
+                found[self._ids[row]] = tuple(self._ids[k] for k in best if scores[k] >= self.params.related)
+        return found
+
+
+def _strongest_first(topic: Topic) -> Topic:
+    """The topic with its profile in order of weight, whatever the order the store gave."""
+    return replace(topic, profile=dict(sorted(topic.profile.items(), key=lambda unit: (-unit[1], unit[0]))))
+
+
+def _known(moment: datetime | None) -> list[datetime]:
+    return [] if moment is None else [moment]
+
+
+def _newest(items: Sequence[Item], most: int = 60) -> list[Item]:
+    return sorted(items, key=lambda item: (item.published_at, item.id), reverse=True)[:most]
+
+
+def likeness(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Cosine of two profiles, 0 to 1."""
+    if not one or not other:
+        return 0.0
+    dot = sum(weight * other.get(unit, 0.0) for unit, weight in one.items())
+    lengths = sum(w * w for w in one.values()) * sum(w * w for w in other.values())
+    return float(dot / lengths**0.5) if lengths else 0.0
+
+
+def centres(profiles: Sequence[Mapping[str, float]], space: UnitSpace) -> Any:
+    """CSR rows of length 1: profiles in the space's units; units that it does not know are left out."""
+    from scipy.sparse import csr_matrix
+    from sklearn.preprocessing import normalize
+
+    index = space.index_
+    cells = [(row, index[unit], weight) for row, profile in enumerate(profiles) for unit, weight in profile.items() if unit in index]
+    rows, columns, weights = ([cell[k] for cell in cells] for k in range(3))
+    matrix = csr_matrix((np.array(weights, dtype=np.float32), (rows, columns)), shape=(len(profiles), len(space.index_)))
+    return normalize(matrix, copy=False)

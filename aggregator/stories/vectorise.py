@@ -1,0 +1,255 @@
+"""Turns item words into weighted vectors over stems and over character n-grams, with frequencies of a moving window. Pure.
+
+    counts -> window (counted before they are scored) -> (1 + ln tf) * idf -> unit length, frozen at arrival
+
+Rows of sparse matrices grow at the end and are compacted when many are dead; memory follows the window, not the archive.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.stories.frequencies import FrequencyTable
+from aggregator.stories.text import SUMMARY_WEIGHT, TITLE_WEIGHT, ItemWords
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float32]
+Row = tuple[Ints, Floats]
+"""One sparse row: ascending column numbers and their values."""
+
+
+class Window:
+    """Document frequencies of the items published lately. Items are forgotten by their own time, not by arrival."""
+
+    def __init__(self, columns: int) -> None:
+        self.documents = 0
+        self.frequency = np.zeros(columns, dtype=np.int32)
+        self._held: list[tuple[float, int, Ints]] = []
+        self._counted = 0
+
+    def count(self, times: Sequence[float], batch: Sequence[Ints]) -> None:
+        """More items: their times (seconds since 1970) and their distinct columns."""
+        if not batch:
+            return
+        self.documents += len(batch)
+        np.add.at(self.frequency, np.concatenate(batch), 1)
+        for at, columns in zip(times, batch, strict=True):
+            self._counted += 1
+            heapq.heappush(self._held, (at, self._counted, columns))
+
+    def forget(self, before: float) -> None:
+        """Drop the items published before that moment."""
+        while self._held and self._held[0][0] < before:
+            self.documents -= 1
+            self.frequency[heapq.heappop(self._held)[2]] -= 1
+
+    def widen(self, columns: int) -> None:
+        if columns > len(self.frequency):
+            grown = np.zeros(max(columns, 2 * len(self.frequency)), dtype=np.int32)
+            grown[: len(self.frequency)] = self.frequency
+            self.frequency = grown
+
+    def keep(self, columns: Ints) -> None:
+        """Renumber: the old `columns`, in this order, become 0, 1, 2 …"""
+        new = np.full(len(self.frequency), -1, dtype=np.int32)
+        new[columns] = np.arange(len(columns), dtype=np.int32)
+        self.frequency = self.frequency[columns]
+        self._held = [(at, number, np.sort(new[held])) for at, number, held in self._held]
+
+
+class Rows:
+    """A sparse matrix that grows by rows: CSR buffers with doubling capacity."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._ends = np.zeros(1024, dtype=np.int64)
+        self._indices = np.zeros(65536, dtype=np.int32)
+        self._values = np.zeros(65536, dtype=np.float32)
+
+    def append(self, indices: Ints, values: Floats) -> None:
+        start = int(self._ends[self.count])
+        end = start + len(indices)
+        if self.count + 2 > len(self._ends):
+            self._ends = np.concatenate([self._ends, np.zeros_like(self._ends)])
+        if end > len(self._indices):
+            room = max(end, 2 * len(self._indices)) - len(self._indices)
+            self._indices = np.concatenate([self._indices, np.zeros(room, dtype=np.int32)])
+            self._values = np.concatenate([self._values, np.zeros(room, dtype=np.float32)])
+        self._indices[start:end], self._values[start:end] = indices, values
+        self.count += 1
+        self._ends[self.count] = end
+
+    def row(self, number: int) -> Row:
+        part = slice(int(self._ends[number]), int(self._ends[number + 1]))
+        return self._indices[part], self._values[part]
+
+    def matrix(self, columns: int) -> csr_matrix:
+        """All rows, without copying, as a matrix of that width."""
+        from scipy.sparse import csr_matrix
+
+        end = int(self._ends[self.count])
+        made = csr_matrix((self.count, max(1, columns)), dtype=np.float32)
+        # set the arrays directly: the constructor's checks read all of them, every batch
+        made.indptr = self._ends[: self.count + 1].astype(np.int32)
+        made.indices, made.data = self._indices[:end], self._values[:end]
+        return made
+
+    def keep(self, rows: NDArray[np.int64], columns: int) -> None:
+        """Only these rows stay, in this order."""
+        kept = self.matrix(columns)[rows]
+        self.count = len(rows)
+        self._ends = np.zeros(max(1024, 2 * self.count), dtype=np.int64)
+        self._ends[: self.count + 1] = kept.indptr
+        self._indices, self._values = kept.indices.astype(np.int32), kept.data.astype(np.float32)
+
+    def used(self) -> Ints:
+        """Columns that some row holds."""
+        return np.unique(self._indices[: int(self._ends[self.count])])
+
+    def renumber(self, new: Ints) -> None:
+        """Column c becomes new[c]; the order of columns must stay."""
+        end = int(self._ends[self.count])
+        self._indices[:end] = new[self._indices[:end]]
+
+
+def unit_rows(values: Floats, lengths: NDArray[np.int64]) -> list[Floats]:
+    """Cut joined rows apart and scale each to length 1 (a row of zeros stays)."""
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    norms = np.sqrt(np.bincount(owner, weights=values.astype(np.float64) ** 2, minlength=len(lengths)))
+    scaled = (values / np.maximum(norms, 1e-12)[owner]).astype(np.float32)
+    return np.split(scaled, np.cumsum(lengths)[:-1])
+
+
+def joined(batch: Sequence[Row]) -> tuple[Ints, Floats, NDArray[np.int64]]:
+    """Columns and values of all rows end to end, and the length of each row."""
+    lengths = np.array([len(columns) for columns, _ in batch], dtype=np.int64)
+    if not batch:
+        return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32), lengths
+    return np.concatenate([columns for columns, _ in batch]), np.concatenate([values for _, values in batch]), lengths
+
+
+@dataclass(frozen=True, slots=True)
+class WordWeights:
+    """How stems are weighted: `background` is N0, how many items' worth of belief the shipped table gets."""
+
+    background: float = 10_000.0
+
+
+class WordSpace:
+    """Stems of one language, numbered as they come; forgotten when no item of the window or of an active story holds them."""
+
+    def __init__(self, table: FrequencyTable | None, weights: WordWeights) -> None:
+        self.table, self.weights = table, weights
+        self.numbers: dict[str, int] = {}
+        self.stems: list[str] = []
+        self.window = Window(4096)
+        self._background = np.zeros(4096, dtype=np.float32)
+
+    def columns(self, words: ItemWords) -> tuple[Ints, Floats]:
+        """Distinct columns, ascending, and 1 + ln(tf) of each."""
+        counts = words.counts
+        numbers = np.fromiter((self._number(stem) for stem in counts), dtype=np.int32, count=len(counts))
+        order = np.argsort(numbers)
+        tf = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
+        return numbers[order], (1 + np.log(tf[order])).astype(np.float32)
+
+    def _number(self, stem: str) -> int:
+        number = self.numbers.get(stem)
+        if number is None:
+            number = self.numbers[stem] = len(self.stems)
+            self.stems.append(stem)
+            if number >= len(self._background):
+                self._background = np.concatenate([self._background, np.zeros_like(self._background)])
+                self.window.widen(len(self._background))
+            self._background[number] = self._believed() * self.table.share(stem) if self.table else 0.0
+        return number
+
+    def _believed(self) -> float:
+        return self.weights.background if self.table else 0.0
+
+    def weigh(self, batch: Sequence[Row]) -> list[Floats]:
+        """Unit vectors of the weights, with the frequencies as they are now."""
+        columns, tf, lengths = joined(batch)
+        seen = self._background[columns] + self.window.frequency[columns] + np.float32(0.5)
+        idf = np.log(np.float32(self._believed() + self.window.documents + 1) / seen)
+        return unit_rows(tf * np.maximum(idf, 0), lengths)
+
+    def forget_unused(self, used: Ints) -> Ints:
+        """Keep only the used and the counted stems. Returns new numbers by old ones (-1 = gone)."""
+        alive = self.window.frequency[: len(self.stems)] > 0
+        alive[used] = True
+        kept = np.flatnonzero(alive).astype(np.int32)
+        new = np.full(len(self.stems), -1, dtype=np.int32)
+        new[kept] = np.arange(len(kept), dtype=np.int32)
+        self.stems = [self.stems[number] for number in kept]
+        self.numbers = {stem: number for number, stem in enumerate(self.stems)}
+        self._background = np.concatenate([self._background[kept], np.zeros(max(4096, len(kept)), dtype=np.float32)])
+        self.window.keep(kept)
+        self.window.widen(len(self._background))
+        return new
+
+
+@dataclass(frozen=True, slots=True)
+class GramWeights:
+    """Character n-grams: their length, BM25's k1 (Robertson and Zaragoza 2009, without length normalisation), hash bits."""
+
+    length: int = 5
+    k1: float = 1.2
+    bits: int = 20
+
+
+class GramSpace:
+    """Hashed character n-grams that run across word boundaries; frequencies from the window only, no background."""
+
+    def __init__(self, weights: GramWeights) -> None:
+        self.weights = weights
+        self.window = Window(1 << weights.bits)
+
+    def columns(self, words: Sequence[ItemWords]) -> list[Row]:
+        """For each item distinct columns, ascending, and the saturated term frequency of each."""
+        n, k1, bits = self.weights.length, self.weights.k1, self.weights.bits
+        texts = [text for item in words for text in (item.title_letters, item.summary_letters)]
+        padded = [f" {text} " if text else "" for text in texts]
+        lengths = np.array([len(text) for text in padded], dtype=np.int64)
+        sizes = np.maximum(lengths - n + 1, 0)
+        hashes = _rolling("".join(padded), n)[_starts(lengths, sizes)]
+        owner = np.repeat(np.arange(len(texts)) // 2, sizes)
+        weight = np.repeat(np.tile([TITLE_WEIGHT, SUMMARY_WEIGHT], len(words)), sizes)
+        keys, where = np.unique((owner.astype(np.int64) << bits) | (hashes >> np.uint64(64 - bits)).astype(np.int64), return_inverse=True)
+        tf = np.bincount(where, weights=weight, minlength=len(keys))
+        saturated = (tf * (k1 + 1) / (tf + k1)).astype(np.float32)
+        ends = np.searchsorted(keys >> bits, np.arange(len(words) + 1))
+        low = (keys & ((1 << bits) - 1)).astype(np.int32)
+        return [(low[a:b], saturated[a:b]) for a, b in pairwise(ends.tolist())]
+
+    def weigh(self, batch: Sequence[Row]) -> list[Floats]:
+        """Unit vectors of the weights, with the frequencies as they are now."""
+        columns, tf, lengths = joined(batch)
+        idf = np.log(np.float32(self.window.documents + 1) / (self.window.frequency[columns] + np.float32(0.5)))
+        return unit_rows(tf * np.maximum(idf, 0), lengths)
+
+
+def _starts(lengths: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions in the joined texts where an n-gram begins that does not run into the next text."""
+    offsets = np.cumsum(lengths) - lengths
+    return np.repeat(offsets - (np.cumsum(sizes) - sizes), sizes) + np.arange(int(sizes.sum()))
+
+
+def _rolling(text: str, n: int) -> NDArray[np.uint64]:
+    """A 64-bit hash of every n characters in a row; the high bits are the good ones (multiplicative hashing)."""
+    codes = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
+    hashes = np.zeros(max(0, len(codes) - n + 1), dtype=np.uint64)
+    for i in range(n):
+        hashes = (hashes + codes[i : i + len(hashes)]) * np.uint64(0x9E3779B97F4A7C15)
+        hashes ^= hashes >> np.uint64(29)
+    return hashes * np.uint64(0xBF58476D1CE4E5B9)

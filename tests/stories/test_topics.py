@@ -1,0 +1,311 @@
+"""Topics are sagas: stories of one saga come together, strangers stay apart, ids outlast a rebuild."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aggregator.model import Item
+from aggregator.stories.linkage import average_linkage, pair_similarity
+from aggregator.stories.sagas import SagaParams, UnitSpace, units_of
+from aggregator.stories.text import read_item
+from aggregator.stories.topics import TopicLinker, TopicParams, likeness
+from aggregator.stories.view import StoryView
+from tests.shared import shared_path
+
+START = datetime(2023, 12, 20, 6, tzinfo=UTC)
+
+
+def item(number: int, title: str, summary: str = "", *, at: datetime = START, feed: str = "") -> Item:
+    feed = feed or f"feed-{number % 7}"
+    return Item(
+        key=f"l:{number}",
+        title=title,
+        link=f"https://x.example/{number}",
+        canonical_link=None,
+        summary=summary,
+        published_at=at,
+        content_hash=str(number),
+        id=number,
+        feed=feed,
+        publisher=feed,
+        language="en",
+    )
+
+
+def view(story_id: int, *items: Item) -> StoryView:
+    return StoryView(story_id, items, tuple(read_item(each) for each in items))
+
+
+BORDER = (
+    (
+        "Blinken meets Mexico's president over migrants at the border",
+        "Secretary of State Antony Blinken talked in Mexico City about migrants crossing the US border.",
+    ),
+    (
+        "Migrant caravan walks north through Mexico to the US border",
+        "Thousands of migrants walk through southern Mexico towards the US border.",
+    ),
+    ("Record number of migrants crossed the US border in December", "Nearly 10,000 migrants a day crossed the US border with Mexico."),
+    (
+        "Rail bridges at the Mexico border reopen after migrant surge",
+        "US border officials had closed the bridges because of migrants from Mexico.",
+    ),
+)
+OTHERS = (
+    ("Volcano erupts on Iceland again", "Lava flows near Grindavik on the Reykjanes peninsula."),
+    ("Apple halts sales of its newest watch", "A patent dispute over blood oxygen sensors."),
+    ("Chess champion wins in Samarkand", "The Norwegian won the rapid title."),
+    ("Harvard board backs its president", "Plagiarism claims against Claudine Gay."),
+    ("Manchester United beat Aston Villa", "Rasmus Hojlund scored his first goal in the league."),
+)
+
+
+def first_day() -> list[StoryView]:
+    return [view(n + 1, item(n + 1, *text, at=START + timedelta(minutes=n))) for n, text in enumerate((*BORDER, *OTHERS))]
+
+
+def test_a_saga_of_the_first_day_is_found_without_any_history() -> None:
+    views = first_day()
+    changes = TopicLinker(TopicParams()).link(views, views, START)
+    border = {changes.topic_of[n] for n in range(1, 5)}
+    assert len(border) == 1
+    assert None not in border
+    assert [changes.topic_of[n] for n in range(5, 10)] == [None] * 5
+    (topic,) = changes.topics
+    assert topic.story_count == 4
+    assert "border" in topic.label.lower()
+    assert (topic.first_published_at, topic.last_published_at) == (START, START + timedelta(minutes=3))
+
+
+def test_related_stories_are_of_the_same_saga_first_and_never_the_story_itself() -> None:
+    views = first_day()
+    related = TopicLinker(TopicParams()).link(views, views, START).related
+    assert set(related[2]) <= {1, 3, 4}
+    assert related[2]
+    assert all(story not in others and len(others) <= 3 for story, others in related.items())
+
+
+def test_a_story_that_comes_later_joins_the_topic_that_is_there() -> None:
+    linker, views = TopicLinker(TopicParams()), first_day()
+    before = linker.link(views, views, START).topic_of[1]
+    late = view(20, item(20, "Migrants sleep on trains in Mexico on the way to the US border", "Migrants wait in Mexico."))
+    changes = linker.link([late], [*views, late], START)
+    assert changes.topic_of[20] == before
+    assert [topic.story_count for topic in changes.topics if topic.id == before] == [5]
+
+
+def test_linking_the_same_stories_again_changes_no_id() -> None:
+    linker, views = TopicLinker(TopicParams()), first_day()
+    first = linker.link(views, views, START)
+    second = linker.link(views, views, START)
+    assert second.topic_of == first.topic_of
+    assert second.merged == ()
+
+
+def test_a_round_up_belongs_to_no_saga() -> None:
+    views = first_day()
+    morning = view(30, item(30, "Morning briefing: migrants at the Mexico border", "Migrants, the US border, Mexico and more."))
+    assert TopicLinker(TopicParams()).link([*views, morning], [*views, morning], START).topic_of[30] is None
+
+
+def test_nothing_comes_of_nothing() -> None:
+    linker = TopicLinker(TopicParams())
+    linker.rebuild([], START)
+    assert linker.link([], [], START).topics == ()
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+SMALL = TopicParams(least_history=50, sagas=SagaParams(anchor_items=5, saga_items=5, anchor_share=0.5, largest_share=0.6, directions=12))
+WORDS = {
+    "grain": ["Kaldova", "grain", "embargo", "ministers", "Torvik", "harbour", "silos"],
+    "comet": ["comet", "Zherin", "telescope", "orbit", "astronomers", "tail", "observatory"],
+    "strike": ["railway", "strike", "drivers", "union", "Ostmark", "wages", "timetable"],
+    "opera": ["opera", "soprano", "Lindqvist", "premiere", "conductor", "theatre", "applause"],
+}
+
+
+def made_history(days: int = 8, each: int = 6) -> list[tuple[Item, int]]:
+    """Four sagas with words of their own, a few of which every report holds, spread over days and feeds; seeded."""
+    random = np.random.default_rng(7)
+    found = []
+    for day in range(days):
+        for saga, words in enumerate(WORDS.values()):
+            for n in range(each):
+                number = 1 + (day * len(WORDS) + saga) * each + n
+                chosen = random.permutation(words)[:5]
+                filler = [f"word{int(k)}" for k in random.integers(0, 400, 8)]
+                text = item(
+                    number,
+                    " ".join(chosen),
+                    " ".join((*chosen[::-1], *filler)),
+                    at=START + timedelta(days=day, minutes=number),
+                    feed=f"feed-{n}",
+                )
+                found.append((text, number))
+    return found
+
+
+def story_about(story_id: int, saga: str) -> StoryView:
+    words = WORDS[saga]
+    return view(story_id, item(story_id, " ".join(words[:4]), " ".join(words[3:])))
+
+
+def test_a_lone_story_attaches_to_a_saga_of_the_days_before() -> None:
+    linker = TopicLinker(SMALL)
+    linker.rebuild(made_history(), START)
+    today = [
+        story_about(9000, "grain"),
+        story_about(9001, "comet"),
+        view(9002, item(9002, "A cat sat on a wall", "Nothing else occurred.")),
+    ]
+    changes = linker.link(today, today, START)
+    assert changes.topic_of[9000] is not None
+    assert changes.topic_of[9001] is not None
+    assert changes.topic_of[9000] != changes.topic_of[9001]
+    assert changes.topic_of[9002] is None
+    labels = {topic.id: topic.label for topic in changes.topics}
+    assert set(labels[changes.topic_of[9000]].lower().replace(",", "").split()) & {word.lower() for word in WORDS["grain"]}
+
+
+def test_ids_outlast_a_rebuild_and_a_restart() -> None:
+    linker = TopicLinker(SMALL)
+    linker.rebuild(made_history(6), START)
+    today = [story_about(9000, saga) for saga in ("grain",)]
+    first = linker.link(today, today, START)
+    later = TopicLinker(SMALL)
+    later.restore(first.topics, max(topic.id for topic in first.topics) + 1)
+    later.rebuild(made_history(8), START)
+    second = later.link(today, today, START)
+    assert second.topic_of[9000] == first.topic_of[9000]
+    assert {topic.id for topic in second.topics} & {topic.id for topic in first.topics}
+
+
+def test_a_new_topic_takes_a_free_id_after_a_restart() -> None:
+    linker, views = TopicLinker(TopicParams()), first_day()
+    linker.restore([], 41)
+    assert linker.link(views, views, START).topic_of[1] == 41
+
+
+def test_the_same_calls_give_the_same_topics() -> None:
+    def run() -> Any:
+        linker = TopicLinker(SMALL)
+        linker.rebuild(made_history(), START)
+        return linker.link([story_about(9000, "opera")], [story_about(9000, "opera")], START)
+
+    assert run() == run()
+
+
+# --- the parts -------------------------------------------------------------------------------------------------------
+
+
+def test_linkage_in_parts_is_the_linkage_of_the_whole() -> None:
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    texts = [units_of(read_item(each)) for each, _ in made_history(4)]
+    space = UnitSpace(12).fit(texts)
+    words, soft = space.matrix_, space.soft(space.matrix_)
+    far = np.clip(1 - pair_similarity(words, soft, words, soft), 0, None)
+    far = np.asarray((far + far.T) / 2, dtype=np.float32)
+    np.fill_diagonal(far, 0)
+    labels = fcluster(linkage(squareform(far, checks=False), "average"), 0.5, "distance")
+    whole = {frozenset(np.flatnonzero(labels == label).tolist()) for label in set(labels)}
+    assert {frozenset(group) for group in average_linkage(words, soft, 0.5)} == {group for group in whole if len(group) > 1}
+
+
+def test_units_are_stems_and_names() -> None:
+    units = dict(units_of(read_item(item(1, "Court hears Donald Trump", "The Supreme Court heard it."))))
+    assert {"court", "donald trump", "suprem court"} <= set(units)
+    assert units["court"] > units["suprem court"]
+
+
+def test_profiles_are_like_themselves_and_unlike_strangers() -> None:
+    assert likeness({"a": 1.0, "b": 0.5}, {"a": 1.0, "b": 0.5}) == pytest.approx(1)
+    assert likeness({"a": 1.0}, {"b": 1.0}) == 0
+    assert likeness({}, {"b": 1.0}) == 0
+
+
+# --- the labelled days -----------------------------------------------------------------------------------------------
+
+
+def archive(links: set[str]) -> Iterable[Item]:
+    with gzip.open(shared_path("data/stream-2023-12.jsonl.gz"), "rt", encoding="utf-8") as lines:
+        for number, row in enumerate(map(json.loads, lines)):
+            at = datetime.fromisoformat(row["published"])
+            if row["link"] in links or (row["language"].startswith("en") and at < datetime(2023, 12, 26, tzinfo=UTC)):
+                found = item(number + 1, row["title"] or "", row["summary"] or "", at=at, feed=row["source"])
+                yield replace(found, link=row["link"], publisher=row["publisher"], language=row["language"])
+
+
+def test_labelled_stories_are_tied_into_their_sagas() -> None:
+    with gzip.open(shared_path("data/gold-2023-12-26.jsonl.gz"), "rt", encoding="utf-8") as lines:
+        gold = [json.loads(line) for line in lines]
+    items = {found.link: found for found in archive({row["link"] for row in gold})}
+    groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in gold:
+        groups[row["story"] or row["link"]].append(row)
+    views, topics = [], {}
+    for number, rows in enumerate(groups.values()):
+        views.append(view(number + 1, *(items[row["link"]] for row in rows)))
+        topics[number + 1] = (rows[0]["topic"], rows[0]["story"])
+    labelled = {row["link"] for row in gold}
+    linker = TopicLinker(TopicParams())
+    linker.rebuild([(found, 0) for link, found in items.items() if link not in labelled], views[0].items[0].published_at)
+    changes = linker.link(views, views, views[0].items[0].published_at)
+
+    scores = related_scores(views, {k: topic for k, (topic, _) in topics.items()}, changes.topic_of)
+    assert scores["f1"] >= FLOORS["f1"], scores
+    assert scores["precision"] >= FLOORS["precision"], scores
+    assert scores["small_f1"] >= FLOORS["small_f1"], scores
+    of_story = {story: changes.topic_of[k] for k, (_, story) in topics.items() if story}
+    border = {
+        of_story[name] for name in ("blinken-mexico-city-visit", "migrant-caravan-southern-mexico", "record-december-border-crossings")
+    }
+    assert len(border) == 1
+    assert None not in border
+    strangers = [k for k, topic in changes.topic_of.items() if topic in border and (topics[k][0] or "").split("-")[-1] == "war"]
+    assert strangers == []
+
+
+FLOORS = {"f1": 0.50, "precision": 0.45, "small_f1": 0.32}
+
+
+def related_scores(views: list[StoryView], gold: dict[int, str | None], found: Any) -> dict[str, float]:
+    """Pairs of items of different stories under one topic: precision, recall, F1; and F1 without the two largest gold topics."""
+    weights = {each.id: len(each.items) for each in views}
+    sizes: Counter[str] = Counter()
+    for story, topic in gold.items():
+        if topic:
+            sizes[topic] += weights[story]
+    large = {topic for topic, _ in sizes.most_common(2)}
+
+    def score(stories: list[int]) -> tuple[float, float, float]:
+        want, have, hit = (pairs(stories, weights, key) for key in (gold.get, found.get, lambda k: both(gold.get(k), found.get(k))))
+        precision, recall = hit / max(have, 1), hit / max(want, 1)
+        return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
+
+    precision, recall, f1 = score(list(weights))
+    return {"precision": precision, "recall": recall, "f1": f1, "small_f1": score([k for k in weights if gold[k] not in large])[2]}
+
+
+def both(one: Any, other: Any) -> tuple[Any, Any] | None:
+    return None if one is None or other is None else (one, other)
+
+
+def pairs(stories: list[int], weights: dict[int, int], key: Any) -> int:
+    groups: defaultdict[Any, list[int]] = defaultdict(list)
+    for story in stories:
+        if key(story) is not None:
+            groups[key(story)].append(weights[story])
+    return sum(a * b for group in groups.values() for a, b in combinations(group, 2))
