@@ -53,6 +53,9 @@ class TopicParams:
     related: float = 0.3
     """Least similarity of a related story outside the topic."""
     same_topic_bonus: float = 0.3
+    alike: float = 0.48
+    """Cosine of profiles from which two groups of the day are one topic; read through on one replayed day, 25 of the 28 pairs above
+    it belonged together."""
     match: float = 0.5
     """Cosine of profiles from which a rebuilt saga is yesterday's topic."""
     relink_share: float = 0.05
@@ -377,9 +380,39 @@ class _LanguageLinker:
         free = [row for row in range(len(self._ids)) if not self._in_saga(row) and self._matrix.indptr[row] < self._matrix.indptr[row + 1]]
         if len(rows) <= max(4, self.params.relink_share * len(self._ids)):
             news = set(rows)
-            return self._name_groups(self._fit_in([row for row in free if row in news], free), [])
+            return self._name_groups([self._beside(group) for group in self._fit_in([row for row in free if row in news], free)], [])
         groups = average_linkage(self._matrix[free], self._soft_rows(free), self._cut())
-        return self._name_groups([[free[k] for k in group] for group in groups if self._share_words([free[k] for k in group])], free)
+        found = [rows for group in groups if self._share_words(rows := [free[k] for k in group])]
+        return self._name_groups(self._joined(found), free)
+
+    def _beside(self, group: list[int]) -> list[int]:
+        """A new group with the stories of the topic whose profile is like its own, if there is one."""
+        if self._topic_of[self._ids[group[0]]] in self._topics:
+            return group
+        profile = self._profile(group)
+        living = {topic for topic in self._topic_of.values() if topic in self._topics and not self._topics[topic].saga}
+        best, negative = max(((likeness(profile, self._topics[topic].topic.profile), -topic) for topic in living), default=(0.0, 0))
+        if best < self.params.alike:
+            return group
+        return [row for row, story_id in enumerate(self._ids) if self._topic_of.get(story_id) == -negative] + group
+
+    def _joined(self, groups: Sequence[list[int]]) -> list[list[int]]:
+        """Groups with profiles alike are sides of one saga: average linkage keeps them apart once each has grown."""
+        joined: list[list[int]] = []
+        profiles: list[dict[str, float]] = []
+        leading: list[set[str]] = []
+        for group in sorted(groups, key=lambda rows: (-len(rows), rows[0])):
+            profile = self._profile(group)
+            ahead = set(islice(profile, LEADING_UNITS))
+            scores = [(likeness(profile, profiles[k]), -k) for k, other in enumerate(leading) if not ahead.isdisjoint(other)]
+            best, negative = max(scores, default=(0.0, 0))
+            if best >= self.params.alike:
+                joined[-negative] = [*joined[-negative], *group]
+            else:
+                joined.append(group)
+                profiles.append(profile)
+                leading.append(ahead)
+        return joined
 
     def _share_words(self, rows: Sequence[int]) -> bool:
         """Whether the average cosine of words between these stories is that of a saga."""

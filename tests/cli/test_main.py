@@ -14,7 +14,7 @@ from aggregator.cli.main import COMMANDS, cli
 HEAVY = ["sklearn", "scipy", "numpy", "sqlalchemy", "feedparser", "alembic", "rich", "httpx2", "apscheduler", "msgspec", "asyncio"]
 
 
-def run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, home: Path, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
     """The real command in a process of its own, with a fresh home."""
     return subprocess.run(
         [sys.executable, "-m", "aggregator", *arguments],
@@ -22,7 +22,7 @@ def run(*arguments: str, home: Path, **environment: str) -> subprocess.Completed
         text=True,
         cwd=home,
         env={"PATH": "/usr/bin:/bin", "HOME": str(home), "TZ": "UTC", "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
-        timeout=120,
+        timeout=timeout,
     )
 
 
