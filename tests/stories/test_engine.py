@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from aggregator.model import Item, Membership, Story, StoryChanges, Topic
-from aggregator.stories.engine import Description, StoryEngine, StoryParams, assigned_stories
+from aggregator.stories.engine import Description, StoryEngine, StoryParams, _Outcome, _Round, assigned_stories
+from aggregator.stories.repair import Merge
 from aggregator.stories.shelf import Likeness
 from aggregator.stories.tables import load_tables
 from aggregator.stories.view import StoryView, TopicChanges
@@ -284,6 +285,28 @@ def test_topics_are_rebuilt_when_the_items_enter_a_new_day_with_what_this_call_b
     engine = StoryEngine(StoryParams(batch=1), TABLES, topics=linker, history=lambda start, end: kept)
     engine.add([item(1, *QUAKE[0]), item(2, *QUAKE[1]), item(3, *QUAKE[2], minutes=1440)])
     assert [ids for ids, _ in linker.rebuilt] == [[90, 1, 2]]
+
+
+def test_a_merged_story_leads_to_the_one_that_is_left_when_a_story_between_them_was_never_told() -> None:
+    engine = StoryEngine(StoryParams(), TABLES)
+    engine.add([item(1, *QUAKE[0])])
+    current, outcome = _Round(), _Outcome()
+    engine._organise([item(2, *COMET)], current, outcome)
+    engine._organise([item(3, *RATES)], current, outcome)
+    engine._merge(Merge(kept=2, gone=1, score=0.5), current, outcome)
+    engine._merge(Merge(kept=3, gone=2, score=0.5), current, outcome)
+    assert outcome.merged == [(1, 3)]
+    assert {membership.story_id for membership in current.memberships.values()} == {3}
+
+
+def test_a_batch_across_midnight_rebuilds_the_topics_once() -> None:
+    linker = FakeLinker()
+    engine = StoryEngine(StoryParams(), TABLES, topics=linker)
+    before_midnight = 17.9 * 60  # START is six in the morning
+    engine.add([item(1, *QUAKE[0])])
+    engine.add([item(2, *QUAKE[1], minutes=before_midnight), item(3, *COMET, minutes=before_midnight + 15)])
+    engine.add([item(4, *RATES, minutes=before_midnight + 30)])
+    assert len(linker.rebuilt) == 1
 
 
 def halves() -> tuple[list[Item], list[Item]]:
