@@ -356,6 +356,7 @@ class App:
     ) -> Digest:
         """What the period brought, selected and ranked. Raises NotFoundError for an unknown topic."""
         from aggregator.digest.selection import Filters, select
+        from aggregator.stories.timeline import phase_at
 
         if by == "arrived":
             period = self._up_to_what_is_grouped(period)
@@ -369,6 +370,7 @@ class App:
             feeds,
             self.store.feeds.states(),
             period,
+            phase_of=phase_at,
             name=name,
             filters=Filters(limit=limit, topic=topic, tag=tag, by=by),
             titles=self.store.stories.titles(sorted(related)),

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+
+Phase = Literal["new", "growing", "fading"]
+"""Where a story is in its life (see stories/timeline.py)."""
 
 Clock = Callable[[], datetime]
 """Returns the program's idea of now: an aware UTC datetime."""
@@ -357,8 +360,8 @@ class DigestStory:
     """The membership score of each of `items`."""
     sources: int
     new: bool
-    phase: str
-    """new, growing or fading, at the period's end."""
+    phase: Phase
+    """At the period's end."""
     rank: float
     parts: Mapping[str, float] = field(default_factory=dict)
     """What the rank is made of, by name."""

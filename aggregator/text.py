@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 # C0 (but for tab and newline), DEL, C1, the bidi controls, zero-width and other invisible format characters, BOM,
 # interlinear annotation, tag characters, lone surrogates and noncharacters. ZWJ and ZWNJ are judged by their neighbours below.
@@ -62,3 +63,13 @@ def shorten(text: str, width: int) -> str:
     cut = text[: width - 1]
     space = cut.rfind(" ")
     return (cut[:space] if space > width * 2 // 3 else cut).rstrip(" ,;:.-–—") + "…"
+
+
+BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
+
+
+def bars(counts: Sequence[int], *, least_top: int = 1, levels: str = BLOCKS) -> str:
+    """One character for each number, as high as it is large: "▁▂▁█". Nothing but 0 is at the ground; the highest of the
+    `levels` stands for the largest number, or for `least_top` when that is larger."""
+    top = max((*counts, least_top))
+    return "".join(levels[-(-n * (len(levels) - 1) // top)] for n in counts)

@@ -36,6 +36,14 @@ def spell_seconds(seconds: int) -> str:
     return " ".join(parts) or "0 s"
 
 
+def spell_delay(seconds: float) -> str:
+    """A delay for people, to the minute, from a day on to the hour: 7800 -> "2 h 10 min", 183600 -> "2 d 3 h", 20 -> "0 min"."""
+    minutes = int(seconds // 60)
+    days, hours, left = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = ((days, "d"), (hours, "h")) if days else ((hours, "h"), (left, "min"))
+    return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 min"
+
+
 def parse_moment(text: str, zone: str = "UTC") -> datetime:
     """An aware UTC datetime from ISO 8601; a moment without offset is in `zone`. Raises ValueError with a sentence."""
     try:

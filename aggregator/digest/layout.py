@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from aggregator.digest.period import TICK, written
-from aggregator.model import Digest, DigestMedia, DigestStory, FailedFeed, Item, Media, Period
-from aggregator.text import one_line
+from aggregator.model import Digest, DigestMedia, DigestStory, FailedFeed, Item, Media, Period, Phase
+from aggregator.text import bars, one_line
 from aggregator.times import ago, spell_seconds
 
 MORE = "More stories"
@@ -26,7 +26,6 @@ STATUS_COMMAND = "aggregator feeds status"
 OTHERS = 3
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_BARS = "▁▂▃▄▅▆▇█"
 _BAR_SLOTS = 12
 BAR_MINIMUM = 4
 _UNSAFE = re.compile(r'[ "<>\\`{}|^]')
@@ -61,7 +60,7 @@ class Told:
     parts: tuple[tuple[str, float], ...]
     rank: float
     compact: bool
-    phase: str
+    phase: Phase
     story: DigestStory
 
 
@@ -255,9 +254,7 @@ def volume(items: Iterable[Item], period: Period) -> tuple[int, ...]:
 
 def volume_bar(items: Iterable[Item], period: Period) -> str:
     """The same as bars: "▂▁▁▁▁▁█▄▁▁▁▁"."""
-    slots = volume(items, period)
-    top = max((*slots, BAR_MINIMUM))  # one item in a slot is a low bar, not a full one
-    return "".join(_BARS[-(-n * (len(_BARS) - 1) // top)] for n in slots)
+    return bars(volume(items, period), least_top=BAR_MINIMUM)  # one item in a slot is a low bar, not a full one
 
 
 def fact_line(told: Told) -> str:

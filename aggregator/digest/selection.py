@@ -26,10 +26,14 @@ from aggregator.model import (
     Item,
     Membership,
     Period,
+    Phase,
     Story,
     Topic,
 )
 from aggregator.text import one_line, shorten
+
+PhaseOf = Callable[[Sequence[Item], Mapping[int, Membership], datetime], Phase]
+"""Says where a story of these items (memberships by item id) is in its life at that moment."""
 
 BRIEF_LENGTH = 280
 _WORD = re.compile(r"\w+")
@@ -90,6 +94,7 @@ def select(
     states: Mapping[str, FeedState],
     period: Period,
     *,
+    phase_of: PhaseOf,
     name: str = "digest",
     params: DigestParams = DEFAULTS,
     filters: Filters = ALL,
@@ -99,9 +104,10 @@ def select(
     """The digest of `period`.
 
     `coverages` are the stories with an item in the period, `feeds` the subscriptions by name, `states` all known feeds by
-    name; `titles` names related stories that are not among `coverages`. Counts are taken before the limit, after muting.
+    name; `titles` names related stories that are not among `coverages`; `phase_of` is asked for
+    the period's end. Counts are taken before the limit, after muting.
     """
-    choosing = _Choosing(feeds, states, period, filters, interests)
+    choosing = _Choosing(feeds, states, period, filters, interests, phase_of)
     told = [story for coverage in coverages if (story := choosing.told(coverage, topics)) is not None]
     ranked = rank([choosing.candidate(each) for each in told], period.from_at, period.to_at, params)
     by_id = {each.story.id: each for each in told}
@@ -128,6 +134,7 @@ class _Choosing:
     period: Period
     filters: Filters
     interests: Interests
+    phase_of: PhaseOf
     _muted: dict[str, Callable[[str], bool]] = field(default_factory=dict)
 
     def moment(self, item: Item) -> datetime:
@@ -220,19 +227,10 @@ class _Choosing:
             scores=tuple(scores),
             sources=told.sources,
             new=told.new,
-            phase=self._phase(told),
+            phase=self.phase_of(told.items, told.memberships, self.period.to_at),
             rank=ranked.rank,
             parts=ranked.parts,
         )
-
-    def _phase(self, told: _Told) -> str:
-        """Fading when fewer items came in the period's second half than in its first; else new when it began in the period."""
-        middle = self.period.from_at + (self.period.to_at - self.period.from_at) / 2
-        late = sum(1 for item in told.recent if self.moment(item) > middle)
-        early = len(told.recent) - late
-        if late < early:
-            return "fading" if not told.new or (late == 0 and early > 1) else "new"
-        return "new" if told.new else "growing"
 
 
 @lru_cache(maxsize=20_000)

@@ -44,6 +44,7 @@ def _story(shown: DigestStory, explain: bool) -> JsonObject:
         "keywords": [one_line(keyword) for keyword in story.keywords],
         "related": list(story.related),
         "new": shown.new,
+        "phase": shown.phase,
     }
     if explain:
         found["rank"] = round(shown.rank, 4)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from aggregator.digest import selection
 from aggregator.digest.period import day_period
 from aggregator.model import Coverage, Feed, FeedState, Item, Media, Membership, Period, Story, Topic
+from aggregator.stories.timeline import phase_at
+
+select = partial(selection.select, phase_of=phase_at)
+"""As the program calls it."""
 
 NOON = datetime(2023, 12, 27, 12, tzinfo=UTC)
 PERIOD: Period = day_period("2023-12-27", "UTC", NOON)
@@ -139,7 +145,7 @@ def caravan() -> Coverage:
         2,
         (
             item(201, "sierra", 20, "Caravan of thousands sets out from Tapachula", day=25),
-            item(202, "courier", 7, "On foot through Chiapas: the caravan walks on"),
+            item(202, "courier", 12.5, "On foot through Chiapas: the caravan walks on"),
             item(203, "north", 13, "Caravan of thousands rests before the next stretch"),
         ),
         title="Caravan of thousands sets out from Tapachula",

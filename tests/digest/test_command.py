@@ -26,12 +26,12 @@ from aggregator.cli.common import Session
 from aggregator.cli.digest import digest as command
 from aggregator.digest.deliver import write_digest
 from aggregator.digest.period import written
-from aggregator.digest.selection import Filters, select
+from aggregator.digest.selection import Filters
 from aggregator.errors import AggregatorError, DeliveryError, UsageError
 from aggregator.model import Digest, DigestRecord, Period
 from aggregator.textfile import replace_text
 from aggregator.times import iso
-from tests.digest.sample import FEEDS, STATES, TOPICS, day
+from tests.digest.sample import FEEDS, STATES, TOPICS, day, select
 from tests.shared import ROOT
 
 NOW = datetime(2023, 12, 28, 0, 0, tzinfo=UTC)

@@ -21,12 +21,12 @@ from markdown_it import MarkdownIt
 from aggregator.digest import layout
 from aggregator.digest.markdown import escape
 from aggregator.digest.render import FORMATS, render
-from aggregator.digest.selection import Filters, select
+from aggregator.digest.selection import Filters
 from aggregator.digest.terminal import Look
 from aggregator.errors import UsageError
 from aggregator.model import Coverage, Digest, FailedFeed, Media, Topic
 from aggregator.text import one_line
-from tests.digest.sample import FEEDS, PERIOD, STATES, TOPICS, at, coverage, day, item
+from tests.digest.sample import FEEDS, PERIOD, STATES, TOPICS, at, coverage, day, item, select
 
 GOLDEN = Path(__file__).parent / "golden"
 SUFFIXES = {"plain": "txt", "markdown": "md", "json": "json", "html": "html", "atom": "atom", "terminal": "terminal.txt"}
@@ -180,7 +180,7 @@ def test_json_has_exactly_the_keys_of_version_1() -> None:
     assert made["period"] == {"from": "2023-12-27T00:00:00Z", "to": "2023-12-28T00:00:00Z", "zone": "UTC"}
     assert list(made["counts"]) == ["feeds", "items", "stories"]
     assert all(list(topic) == ["id", "label", "stories"] for topic in made["topics"])
-    story = ["id", "title", "brief", "topic", "first_published", "last_published", "sources", "items", "keywords", "related", "new"]
+    story = ["id", "title", "brief", "topic", "first_published", "last_published", "sources", "items", "keywords", "related", "new", "phase"]
     assert all(list(each) == story for each in made["stories"])
     pieces = [piece for each in made["stories"] for piece in each["items"]]
     assert all(list(piece) == ["id", "title", "link", "feed", "publisher", "published", "score", "media"] for piece in pieces)

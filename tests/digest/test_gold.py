@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from aggregator.digest.period import day_period
-from aggregator.digest.selection import Filters, select, title_words
+from aggregator.digest.selection import Filters, title_words
 from aggregator.model import Coverage, Digest, Feed, Item, Period, Story, Topic
+from tests.digest.sample import select
 from tests.shared import shared_path
 
 Labelled = tuple[list[Coverage], dict[int, Topic], dict[str, Feed]]

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from aggregator.digest.period import new_period
-from aggregator.digest.selection import Filters, Interests, select, title_words
+from aggregator.digest.selection import Filters, Interests, title_words
 from aggregator.model import Coverage, Digest, Feed, Media
-from tests.digest.sample import FEEDS, PERIOD, STATES, TOPICS, at, coverage, day, item, state, visit
+from tests.digest.sample import FEEDS, PERIOD, STATES, TOPICS, at, coverage, day, item, select, state, visit
 
 
 def choose(coverages: list[Coverage], **given: object) -> Digest:
@@ -141,8 +141,9 @@ def test_successive_digests_by_arrival_offer_each_item_exactly_once() -> None:
 @pytest.mark.parametrize(
     ("story", "phase"),
     [
-        (coverage(9, (item(1, "courier", 3, "A", day=26), item(2, "north", 20, "B"))), "growing"),
-        (coverage(9, (item(1, "courier", 3, "A", day=26), item(2, "north", 2, "B"))), "fading"),
+        (coverage(9, (item(1, "courier", 3, "A", day=26), item(2, "north", 20, "B"), item(3, "capital", 21, "C"))), "growing"),
+        (coverage(9, (item(1, "courier", 3, "A", day=26), item(2, "north", 2, "B"), item(3, "capital", 3, "C"))), "fading"),
+        (coverage(9, (item(1, "courier", 3, "A", day=26), item(2, "north", 2, "B"), item(3, "capital", 1, "C", day=28))), "fading"),
         (coverage(9, (item(1, "courier", 20, "A"), item(2, "north", 21, "B"))), "new"),
         (coverage(9, (item(1, "courier", 1, "A"), item(2, "north", 2, "B"))), "fading"),
         (coverage(9, (item(1, "courier", 1, "A"),)), "new"),
