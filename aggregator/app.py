@@ -28,9 +28,11 @@ from aggregator.settings import ConfigLocation, Settings, find_config, load_sett
 from aggregator.times import parse_moment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
-    from aggregator.model import Digest, JsonObject
+    from aggregator.model import Digest, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Ingest, Organise
     from aggregator.ports import Parser
     from aggregator.status import Status
@@ -341,6 +343,25 @@ class App:
             timer=time.perf_counter,
             warm_up=warm_up,
         )
+
+    def stories(
+        self, *, limit: int, topic: int | None = None, since: datetime | None = None, phase: Phase | None = None
+    ) -> list[tuple[Story, Phase]]:
+        """Stories with the newest items first, each with its phase now; only those of a topic, with an item since then, in a
+        phase. Raises NotFoundError for an unknown topic."""
+        from aggregator.stories.timeline import earliest, phase_at
+
+        now, asked = self.clock(), limit
+        if phase is not None:
+            since = max(filter(None, (since, earliest(phase, now))), default=None)
+        while True:
+            found = self.store.stories.stories(limit=asked, topic_id=topic, since=since)
+            members = self.store.stories.members([story.id for story in found])
+            phased = [(story, phase_at(*members[story.id], at=now)) for story in found if story.id in members]
+            wanted = [(story, is_now) for story, is_now in phased if phase in (None, is_now)]
+            if len(wanted) >= limit or len(found) < asked:
+                return wanted[:limit]
+            asked *= 4
 
     # --- the verbs: digest ----------------------------------------------------------------------------------------------
 

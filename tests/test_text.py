@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.text import one_line, paragraphs, shorten, strip_controls
+from aggregator.text import ASCII_BLOCKS, BLOCKS, bars, one_line, paragraphs, shorten, strip_controls
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,11 @@ def test_shortened_text_fits(text: str, width: int) -> None:
 
 def test_text_is_cut_at_a_word() -> None:
     assert shorten("the court paused the import ban on watches", 30) == "the court paused the import…"
+
+
+def test_bars_stand_on_the_ground_for_nothing_alone_and_reach_the_top_for_the_most() -> None:
+    assert bars([0, 1, 70]) == "▁▂█"
+    assert bars([0, 1, 70], levels=ASCII_BLOCKS) == "_.#"
+    assert bars([0, 1], least_top=7) == "▁▂"
+    assert bars([]) == ""
+    assert bars([0]) == BLOCKS[0]

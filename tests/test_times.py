@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from aggregator.times import ago, day_bounds, format_duration, iso, parse_duration, parse_moment, spell_seconds
+from aggregator.times import ago, day_bounds, format_duration, iso, parse_duration, parse_moment, spell_delay, spell_seconds
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,11 @@ def test_ago_in_words(seconds: int, text: str) -> None:
 
 def test_iso_is_utc_with_z() -> None:
     assert iso(datetime(2023, 12, 27, 18, tzinfo=UTC)) == "2023-12-27T18:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 min"), (59, "0 min"), (600, "10 min"), (7800, "2 h 10 min"), (7200, "2 h"), (86_400, "1 d"), (183_660, "2 d 3 h")],
+)
+def test_delays_are_spelled_for_people(seconds: float, text: str) -> None:
+    assert spell_delay(seconds) == text

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aggregator.cli import story_page
 from aggregator.cli.common import echo_json, json_option, note, pass_app, print_table
 from aggregator.errors import NotFoundError
 from aggregator.times import iso
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.app import App
-    from aggregator.model import Coverage, Item, Membership, Story
+    from aggregator.model import Item, Phase, Story
 
 
 @click.group()
@@ -25,7 +26,8 @@ def stories() -> None:
     Examples:
       aggregator stories list                 the stories with the newest items
       aggregator stories list --topic 12      only those of topic 12
-      aggregator stories show 345             its items, publishers and related stories
+      aggregator stories list --phase growing what more and more publishers report on
+      aggregator stories show 345             its phase, who told it first, its items and related stories
       aggregator stories explain 345          why each item is in it
       aggregator stories list --json          for scripts
     """
@@ -35,19 +37,27 @@ def stories() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Number of stories.")
 @click.option("--topic", type=int, metavar="ID", help="Only the stories of this topic.")
 @click.option("--since", metavar="TIME", help="Only stories with an item since then: 24h, 7d, or 2023-12-27T18:00.")
+@click.option("--phase", type=click.Choice(["new", "growing", "fading"]), help="Only stories that are in this phase now.")
 @json_option
 @pass_app
-def list_stories(app: App, limit: int, topic: int | None, since: str | None, as_json: bool) -> None:
-    """List stories, those with the newest items first."""
-    found = app.store.stories.stories(limit=limit, topic_id=topic, since=_moment(app, since) if since else None)
+def list_stories(app: App, limit: int, topic: int | None, since: str | None, phase: Phase | None, as_json: bool) -> None:
+    """List stories, those with the newest items first.
+
+    A story is new for a day, unless it falls silent for 12 hours. After that it is growing while two or more independent
+    publishers report on it in 12 hours, no fewer than in the 12 before; it is fading when they are half as many, or fewer than two.
+    """
+    found = app.stories(limit=limit, topic=topic, since=_moment(app, since) if since else None, phase=phase)
     if as_json:
-        echo_json({"version": 1, "stories": [story_to_json(story) for story in found]})
+        echo_json({"version": 1, "stories": [story_to_json(story) | {"phase": now} for story, now in found]})
         return
     if not found:
         note(app.next_step() or "No story matches; `aggregator stories list` without options shows the newest.")
         return
-    rows = [(str(story.id), story.title, str(story.sources), str(story.item_count), _when(app, story.last_published_at)) for story in found]
-    print_table(("ID", "TITLE", "PUBLISHERS", "ITEMS", "LAST SEEN"), rows)
+    rows = [
+        (str(story.id), story.title, str(story.sources), str(story.item_count), now, story_page.when(app, story.last_published_at))
+        for story, now in found
+    ]
+    print_table(("ID", "TITLE", "PUBLISHERS", "ITEMS", "PHASE", "LAST SEEN"), rows)
 
 
 @stories.command("show")
@@ -55,20 +65,17 @@ def list_stories(app: App, limit: int, topic: int | None, since: str | None, as_
 @json_option
 @pass_app
 def show_story(app: App, story_id: int, as_json: bool) -> None:
-    """Show a story and its items, oldest first. The id of a merged story leads to the one it became part of."""
+    """Show a story: its phase, who reported it first, how late the others were, and its items, oldest first.
+
+    The id of a merged story leads to the one it became part of.
+    """
     coverage = app.store.stories.story(story_id)
-    titles = app.store.stories.titles(coverage.story.related)
-    if as_json:
-        echo_json({"version": 1, "story": story_to_json(coverage.story), "items": _items_to_json(coverage)})
+    if not as_json:
+        story_page.print_story(app, coverage)
         return
-    _print_story(app, coverage.story, titles)
-    click.echo()
-    scores = {membership.item_id: membership for membership in coverage.memberships}
-    rows = [
-        (str(item.id), _when(app, item.published_at), item.publisher or item.feed, item.title, _mark(scores.get(item.id)), item.link or "–")
-        for item in coverage.items
-    ]
-    print_table(("ITEM", "PUBLISHED", "PUBLISHER", "TITLE", "SCORE", "LINK"), rows)
+    life = story_page.life_to_json(coverage, app.clock())
+    story = story_to_json(coverage.story) | {"phase": life["phase"]}
+    echo_json({"version": 1, "story": story, "items": story_page.items_to_json(coverage), **life})
 
 
 @stories.command("explain")
@@ -113,48 +120,6 @@ def story_to_json(story: Story) -> dict[str, Any]:
     }
 
 
-def _items_to_json(coverage: Coverage) -> list[dict[str, Any]]:
-    found = {membership.item_id: membership for membership in coverage.memberships}
-    return [
-        {
-            "id": item.id,
-            "title": item.title,
-            "link": item.link,
-            "feed": item.feed,
-            "publisher": item.publisher,
-            "published": iso(item.published_at),
-            "score": found[item.id].score if item.id in found else None,
-            "rule": found[item.id].rule if item.id in found else None,
-            "copy_of": found[item.id].copy_of if item.id in found else None,
-        }
-        for item in coverage.items
-    ]
-
-
-def _print_story(app: App, story: Story, titles: dict[int, str]) -> None:
-    click.echo(f"{story.title}  (story {story.id})")
-    if story.brief:
-        click.echo(story.brief)
-    if story.keywords:
-        click.echo("Keywords: " + ", ".join(story.keywords))
-    publishers = "1 independent publisher" if story.sources == 1 else f"{story.sources} independent publishers"
-    click.echo(f"{publishers}, {_when(app, story.first_published_at)} to {_when(app, story.last_published_at)}")
-    if story.topic_id is not None:
-        topic, _ = app.store.stories.topic(story.topic_id)
-        click.echo(f"Topic: {topic.label}  (topic {topic.id})")
-    for other in story.related:
-        if other in titles:
-            click.echo(f"Related: {titles[other]}  (story {other})")
-
-
-def _mark(membership: Membership | None) -> str:
-    """How an item came in: its score, or the word for what is no score."""
-    if membership is None:
-        return "–"
-    words = {"new": "first", "round-up": "alone"}
-    return words.get(membership.rule) or f"{membership.score:.2f} {membership.rule}"
-
-
 def _moment(app: App, text: str) -> datetime:
     """An ISO time, or a duration before now."""
     from datetime import timedelta
@@ -168,10 +133,3 @@ def _moment(app: App, text: str) -> datetime:
             return parse_moment(text, app.zone)
         except ValueError as error:
             raise click.BadParameter(f"{error}, or a duration such as 24h or 7d", param_hint="--since") from None
-
-
-def _when(app: App, moment: datetime) -> str:
-    """A moment in the reader's zone."""
-    from zoneinfo import ZoneInfo
-
-    return moment.astimezone(ZoneInfo(app.zone)).strftime("%Y-%m-%d %H:%M")

@@ -136,6 +136,20 @@ class Stories:
                 found |= pairs(connection, select(m.item_id, m.story_id).where(m.item_id.in_(part)))
         return found
 
+    def members(self, story_ids: Sequence[int]) -> dict[int, tuple[list[Item], dict[int, Membership]]]:
+        """Items, oldest first, and memberships by item id of each story; without summary_html and content_html."""
+        m, width = t.memberships.c, len(ITEM_FIELDS)
+        query = select(*ITEM_FIELDS, *MEMBERSHIP_FIELDS).select_from(_MEMBERS).order_by(t.items.c.published_at, t.items.c.id)
+        found: dict[int, tuple[list[Item], dict[int, Membership]]] = {}
+        with self._db.reading() as connection:
+            for part in chunks(set(story_ids)):
+                for row in connection.execute(query.where(m.story_id.in_(part))):
+                    membership = membership_of(row[width:])
+                    items, memberships = found.setdefault(membership.story_id, ([], {}))
+                    items.append(item_of(row))
+                    memberships[membership.item_id] = membership
+        return found
+
     def topics(self, *, limit: int | None = None) -> list[Topic]:
         query = select(*TOPIC_FIELDS).order_by(t.topics.c.last_published_at.desc().nulls_last(), t.topics.c.id.desc()).limit(limit)
         with self._db.reading() as connection:

@@ -8,8 +8,9 @@ Knows no clock: the caller says what "now" is (the program's clock, the end of a
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
 from aggregator.model import Item, Membership, Phase
@@ -72,14 +73,20 @@ def phase_at(items: Sequence[Item], memberships: Mapping[int, Membership], at: d
     growing until they are half as many. "fading": every other one.
     """
     now = at.timestamp()
-    told = [item for item in items if item.published_at <= at and not _copied(item, memberships)]
-    told.sort(key=lambda item: item.published_at)
+    known = sorted((item for item in items if item.published_at <= at), key=_by_time)
+    told = [item for item in known if not _copied(item, memberships)] or known  # what was copied may be in another story by now
     if not told:
         return "new"
     silent = told[-1].published_at.timestamp() <= now - params.window
     if told[0].published_at.timestamp() > now - params.young:
         return "fading" if silent and len(told) > 1 else "new"
     return "fading" if silent else _trend([(item.published_at.timestamp(), publisher_key(item)) for item in told], now, params)
+
+
+def earliest(phase: Phase, at: datetime, params: PhaseParams = PHASES) -> datetime | None:
+    """No story without an item since then is in that phase at `at`; None: one of any age may be."""
+    seconds = {"new": params.young, "growing": params.window}.get(phase)
+    return None if seconds is None else at - timedelta(seconds=seconds)
 
 
 def _trend(reports: Sequence[tuple[float, str]], now: float, params: PhaseParams) -> Phase:
@@ -129,7 +136,13 @@ def publisher_lags(items: Sequence[Item], memberships: Mapping[int, Membership])
     by_publisher: dict[str, list[Item]] = {}
     for item in sorted(items, key=_by_time):
         by_publisher.setdefault(publisher_key(item), []).append(item)
+    names = Counter(publisher_name(own[0]) for own in by_publisher.values())
     lags = [_lag(own, first, memberships) for own in by_publisher.values()]
+    # a feed that carries other people's pieces gives several publishers one name: the site tells them apart
+    lags = [
+        replace(lag, publisher=f"{lag.publisher} ({site})") if names[lag.publisher] > 1 else lag
+        for site, lag in zip(by_publisher, lags, strict=True)
+    ]
     return tuple(sorted(lags, key=lambda lag: (lag.lag_seconds is None, lag.lag_seconds or 0.0, lag.publisher.casefold())))
 
 

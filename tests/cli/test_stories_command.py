@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_list_tells_every_story_newest_first(run: Run) -> None:
     moments = [story["last_published"] for story in told]
     assert moments == sorted(moments, reverse=True)
     plain = run("stories", "list").stdout.splitlines()
-    assert plain[0].split("\t") == ["ID", "TITLE", "PUBLISHERS", "ITEMS", "LAST SEEN"]
+    assert plain[0].split("\t") == ["ID", "TITLE", "PUBLISHERS", "ITEMS", "PHASE", "LAST SEEN"]
     assert len(plain) == 5
 
 
@@ -67,6 +68,46 @@ def test_show_lists_the_items_oldest_first_with_publishers(run: Run) -> None:
     assert shown.index("Strong earthquake hits Lisbon") < shown.index("Alfama residents sleep outdoors")
     items = json.loads(run("stories", "show", quake(run), "--json").stdout)["items"]
     assert items[0]["rule"] == "new"
+
+
+MORNING = ("--now", "2023-12-27T12:00:00Z")
+
+
+def test_show_tells_the_life_of_a_story(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    shown = run(*MORNING, "stories", "show", quake(run)).stdout.splitlines()
+    told = json.loads(run(*MORNING, "stories", "show", quake(run), "--json").stdout)
+    assert "Phase: new" in shown
+    first = told["first_reported"]
+    assert first["item"] == told["items"][0]["id"]
+    assert any(line.startswith(f"First reported by: {first['publisher']}, 2023-12-27 ") for line in shown)
+    bar = next(line for line in shown if line.startswith("Volume: "))
+    assert "█" in bar
+    assert len(bar) <= 40
+    assert (told["phase"], told["story"]["phase"]) == ("new", "new")
+    assert [publisher["lag_seconds"] for publisher in told["publishers"]] == sorted(p["lag_seconds"] for p in told["publishers"])
+    assert sum(publisher["independent"] for publisher in told["publishers"]) == told["story"]["sources"]
+    assert sum(bucket["items"] for bucket in told["timeline"]) == len(told["items"])
+
+
+def test_the_volume_is_drawn_in_ascii_where_stdout_has_no_blocks(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CliRunner, "__init__", partialmethod(CliRunner.__init__, charset="latin-1"))
+    bar = next(line for line in run("stories", "show", quake(run)).stdout.splitlines() if line.startswith("Volume: "))
+    assert "#" in bar
+    assert bar.isascii()
+
+
+def test_list_filters_by_the_phase_at_the_clock(run: Run) -> None:
+    def phases(*arguments: str) -> list[str]:
+        return [story["phase"] for story in json.loads(run(*arguments, "--json").stdout)["stories"]]
+
+    assert phases(*MORNING, "stories", "list") == ["new"] * 4
+    assert phases(*MORNING, "stories", "list", "--phase", "fading") == []
+    assert phases(*MORNING, "stories", "list", "--phase", "new", "--limit", "2") == ["new"] * 2
+    later = ("--now", "2023-12-29T12:00:00Z", "stories", "list")
+    assert phases(*later) == ["fading"] * 4
+    assert phases(*later, "--phase", "new") == phases(*later, "--phase", "growing") == []
+    assert len(run(*MORNING, "stories", "list", "--phase", "new").stdout.splitlines()) == 5
 
 
 def test_explain_says_why_in_words_and_in_json(run: Run) -> None:

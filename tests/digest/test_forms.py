@@ -180,7 +180,20 @@ def test_json_has_exactly_the_keys_of_version_1() -> None:
     assert made["period"] == {"from": "2023-12-27T00:00:00Z", "to": "2023-12-28T00:00:00Z", "zone": "UTC"}
     assert list(made["counts"]) == ["feeds", "items", "stories"]
     assert all(list(topic) == ["id", "label", "stories"] for topic in made["topics"])
-    story = ["id", "title", "brief", "topic", "first_published", "last_published", "sources", "items", "keywords", "related", "new", "phase"]
+    story = [
+        "id",
+        "title",
+        "brief",
+        "topic",
+        "first_published",
+        "last_published",
+        "sources",
+        "items",
+        "keywords",
+        "related",
+        "new",
+        "phase",
+    ]
     assert all(list(each) == story for each in made["stories"])
     pieces = [piece for each in made["stories"] for piece in each["items"]]
     assert all(list(piece) == ["id", "title", "link", "feed", "publisher", "published", "score", "media"] for piece in pieces)

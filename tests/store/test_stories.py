@@ -41,6 +41,14 @@ def test_what_was_applied_is_read_back_as_it_was(five: Store) -> None:
     assert five.stories.topics() == [topic]
 
 
+def test_members_are_read_for_many_stories_at_once_oldest_first_without_html(five: Store) -> None:
+    group(five, [3, 1], [2])
+    found = five.stories.members([1, 2, 77])
+    assert {story_id: [one.id for one in items] for story_id, (items, _) in found.items()} == {1: [1, 3], 2: [2]}
+    assert {item_id: why.story_id for _, members in found.values() for item_id, why in members.items()} == {1: 1, 3: 1, 2: 2}
+    assert {one.summary_html for items, _ in found.values() for one in items} == {""}
+
+
 def test_applying_takes_the_items_out_of_the_queue_and_raises_the_revision(five: Store) -> None:
     before = five.stories.revision()
     group(five, [1, 2])
