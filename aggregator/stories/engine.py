@@ -24,7 +24,7 @@ from aggregator.stories.repair import Merge, StoryPairs
 from aggregator.stories.shelf import Likeness, Neighbours, Numbers, Shelf
 from aggregator.stories.split import Matrix, SplitParams, damped, find_cut, hangs_together, redraw, within
 from aggregator.stories.state import Entry, StoryState
-from aggregator.stories.text import read_item
+from aggregator.stories.text import INFLECTED, read_item
 from aggregator.stories.vectorise import Floats
 from aggregator.stories.view import StoryView, TopicChanges
 
@@ -55,19 +55,26 @@ History = Callable[[datetime, datetime], Sequence[tuple[Item, int]]]
 
 @dataclass(frozen=True, slots=True)
 class StoryParams:
-    """Thresholds of the grouping; each lies on a plateau of the labelled streams (join .22-.25 scores the same within noise).
+    """Thresholds of the grouping; each lies on a plateau of the labelled streams (join .235-.265 scores the same within noise).
 
-    `round` is how many items are organised before stories are described and linked; `topic_history` how far back topics look.
+    `inflected`: factor on both where one word has many forms (text.INFLECTED). `round` is how many items are organised before
+    stories are described and linked; `topic_history` how far back topics look.
     """
 
-    join: float = 0.235
-    merge: float = 0.225
+    join: float = 0.245
+    merge: float = 0.235
+    inflected: float = 0.8
     batch: int = 50
     round: int = 2000
     topic_history: timedelta = timedelta(days=21)
     likeness: Likeness = field(default_factory=Likeness)
     copies: CopyParams = field(default_factory=CopyParams)
     split: SplitParams = field(default_factory=SplitParams)
+
+    def of_language(self, language: str) -> tuple[float, float]:
+        """What a likeness must reach to join and to merge in that language."""
+        factor = self.inflected if language in INFLECTED else 1.0
+        return round(self.join * factor, 4), round(self.merge * factor, 4)
 
     @classmethod
     def of(
@@ -230,7 +237,8 @@ class StoryEngine:
         scores = score_stories(stories, near, self._size)
         best = scores.best
         score = float(scores.scores[best]) if best is not None else 0.0
-        joins = best is not None and score >= self.params.join
+        asked, _ = self.params.of_language(entry.words.language)
+        joins = best is not None and score >= asked
         state = self._states[int(scores.stories[best])] if best is not None and joins else self._new_state(self._take_id(), entry)
         of_best = stories == scores.stories[best] if best is not None else np.zeros(0, dtype=bool)
         reasons = explain_choice(shelf, row, near, of_best)
@@ -239,7 +247,7 @@ class StoryEngine:
             item_id=entry.item.id,
             story_id=state.id,
             score=round(score, 4),
-            threshold=self.params.join,
+            threshold=asked,
             rule="copy" if copy_of is not None else "join" if joins else "new",
             nearest=tuple((other.item.id, likeness) for other, likeness in reasons.nearest),
             terms=reasons.terms,
@@ -268,18 +276,19 @@ class StoryEngine:
 
     def _alone(self, entry: Entry) -> StoryState:
         state = self._new_state(self._take_id(), entry)
-        entry.membership = Membership(item_id=entry.item.id, story_id=state.id, threshold=self.params.join, rule="round-up")
+        asked, _ = self.params.of_language(entry.words.language)
+        entry.membership = Membership(item_id=entry.item.id, story_id=state.id, threshold=asked, rule="round-up")
         state.add(entry)
         return state
 
     def _merge(self, merge: Merge, current: _Round, outcome: _Outcome) -> None:
         """One story becomes part of another; its items say why from now on."""
         kept, gone = self._states[merge.kept], self._states.pop(merge.gone)
-        shelf = self._shelf(kept.language)
+        shelf, (_, asked) = self._shelf(kept.language), self.params.of_language(kept.language)
         shelf.stories[shelf.stories == gone.id] = kept.id
         for entry in gone.entries:
             old = _said(entry)
-            entry.membership = replace(old, story_id=kept.id, score=round(merge.score, 4), threshold=self.params.merge, rule="repair")
+            entry.membership = replace(old, story_id=kept.id, score=round(merge.score, 4), threshold=asked, rule="repair")
             current.memberships[entry.item.id] = entry.membership
         kept.absorb(gone)
         current.stories.pop(gone.id, None)
@@ -293,7 +302,7 @@ class StoryEngine:
     # --- two events in one story --------------------------------------------------------------------------------------
 
     def _split(self, state: StoryState, current: _Round) -> None:
-        """Cut a story in two when it holds two events (the first member's part keeps the id), and draw earlier cuts again."""
+        """Cut a story in two when it holds two events (the larger part keeps the id), and draw earlier cuts again."""
         params = self.params.split
         if state.alive < max(params.part, state.checked * (1 + params.growth)):
             return
@@ -302,6 +311,7 @@ class StoryEngine:
         rows = shelf.rows_of(state.id)
         second = find_cut(self._within(shelf, state), params) if len(rows) >= params.least else None
         if second is not None:
+            second = second if 2 * int(second.sum()) <= len(second) else ~second
             new = self._new_state(self._take_id(), shelf.entries[rows[second][0]])
             self._move(shelf, rows[second], state, new, current)
             state.checked, new.checked = state.alive, new.alive
@@ -478,7 +488,7 @@ class StoryEngine:
 
     def _pairs_of(self, language: str) -> StoryPairs:
         if language not in self._pairs:
-            self._pairs[language] = StoryPairs(self.params.merge, self._size, self._cross, self._may_merge)
+            self._pairs[language] = StoryPairs(self.params.of_language(language)[1], self._size, self._cross, self._may_merge)
         return self._pairs[language]
 
     def _feed(self, item: Item) -> int:

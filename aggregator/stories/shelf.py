@@ -1,6 +1,6 @@
 """The active items of one language as rows of vectors, and which of them are like a new one. Pure.
 
-word cosine > 0.04, some member of the story >= 0.15 | half words, half characters | same feed x 0.75
+word cosine > 0.04, some member of the story >= 0.12 | half words, half characters | x shared evidence x time x same feed
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aggregator.stories.frequencies import FrequencyTable
 from aggregator.stories.state import Entry, Likenesses
-from aggregator.stories.vectorise import Floats, GramSpace, GramWeights, Row, Rows, WordSpace, WordWeights, joined
+from aggregator.stories.vectorise import Floats, GramSpace, GramWeights, Rows, WordSpace, WordWeights
 
 Numbers = NDArray[np.int64]
 NOBODY = -1
@@ -25,15 +25,20 @@ class Likeness:
     """What counts as alike, and within what time.
 
     `candidate`: word cosine below which two items are not alike at all. `promising`: word cosine that some member of a story
-    must reach before characters are compared (.15 against 0: not one of 5,000 decisions changed, a tenth of the work; a score
-    of .235 on less would need a character cosine of .32). `characters`: their share. `same_feed`: factor for two items of one
-    feed, whose series look alike. `window_seconds`: items published further apart are not compared.
+    must reach before characters are compared (next to no decision changes, a tenth of the work). `characters`: their share.
+    `lone_word`, `each_word`: a likeness that rests on one shared word counts `lone_word` + `each_word`, on two `each_word`
+    more, until it counts in full: items with little text else meet in a single rare word. `fade`: share that a whole window of
+    time takes away. `same_feed`: factor for two items of one feed, whose series look alike. `window_seconds`: items published
+    further apart are not compared.
     """
 
     candidate: float = 0.04
-    promising: float = 0.15
+    promising: float = 0.12
     characters: float = 0.5
-    same_feed: float = 0.75
+    lone_word: float = 0.55
+    each_word: float = 0.15
+    fade: float = 0.15
+    same_feed: float = 0.7
     window_seconds: float = 3 * 86_400
     words: WordWeights = field(default_factory=WordWeights)
     grams: GramWeights = field(default_factory=GramWeights)
@@ -55,13 +60,13 @@ class Shelf:
         self.word_space = WordSpace(table, likeness.words)
         self.gram_space = GramSpace(likeness.grams)
         self.words = Rows()
-        self.grams: list[Row] = []
+        self.grams = Rows()
         self.entries: list[Entry] = []
         self._stories = np.full(1024, NOBODY, dtype=np.int64)
         self._feeds = np.zeros(1024, dtype=np.int64)
         self._times = np.zeros(1024, dtype=np.float64)
         self._stems = np.zeros(4096, dtype=np.float32)
-        self._letters = np.zeros(1 << likeness.grams.bits, dtype=np.float32)
+        self._letters = np.zeros(likeness.grams.columns, dtype=np.float32)
 
     @property
     def count(self) -> int:
@@ -95,7 +100,8 @@ class Shelf:
         self._times[first : first + len(entries)] = times
         for (columns, _), weights in zip(stems, self.word_space.weigh(stems), strict=True):
             self.words.append(columns, weights)
-        self.grams.extend((columns, weights) for (columns, _), weights in zip(grams, self.gram_space.weigh(grams), strict=True))
+        for (columns, _), weights in zip(grams, self.gram_space.weigh(grams), strict=True):
+            self.grams.append(columns, weights)
         self.entries.extend(entries)
         return range(first, self.count)
 
@@ -120,7 +126,7 @@ class Shelf:
     def _compact(self, kept: Numbers) -> None:
         self.words.keep(kept, len(self.word_space.stems))
         self.words.renumber(self.word_space.forget_unused(self.words.used()))
-        self.grams = [self.grams[row] for row in kept.tolist()]
+        self.grams.keep(kept, self.like.grams.columns)
         self.entries = [self.entries[row] for row in kept.tolist()]
         room = max(1024, 2 * len(kept))
         for name, filler in (("_stories", NOBODY), ("_feeds", 0), ("_times", 0)):
@@ -140,7 +146,7 @@ class Shelf:
         ends = np.searchsorted(pairs.row, np.arange(len(rows) + 1))
         parts = [slice(ends[i], ends[i + 1]) for i in range(len(rows))]
         return [
-            Neighbours(pairs.near[part], self._mixed(row, pairs.near[part], pairs.cosine[part]))
+            Neighbours(pairs.near[part], self._mixed(row, pairs.near[part], self._shared_words(row, pairs.near[part])))
             for row, part in zip(rows, parts, strict=True)
         ]
 
@@ -159,18 +165,22 @@ class Shelf:
         groups = np.where(near < rows.start, self.stories[near], rows.start - near - 2)
         return _promising(_Pairs(row, near, cosine), groups, self.like.promising)
 
-    def _mixed(self, row: int, near: Numbers, cosine: Floats) -> Floats:
+    def _mixed(self, row: int, near: Numbers, shared: _SharedWords) -> Floats:
         if not len(near):
-            return cosine
-        columns, values = self.grams[row]
+            return shared.cosine
+        columns, values = self.grams.row(row)
         # a dense row to look up in: a sparse product of so few rows costs four times as much in checks
         self._letters[columns] = values
-        theirs, weights, lengths = joined([self.grams[number] for number in near.tolist()])
+        theirs, weights, lengths = self.grams.gather(near)
         by_letters = _sums(self._letters[theirs] * weights, lengths)
         self._letters[columns] = 0
-        share = np.float32(self.like.characters)
-        likeness: Floats = (1 - share) * cosine + share * by_letters
-        likeness[self._feeds[near] == self._feeds[row]] *= np.float32(self.like.same_feed)
+        like = self.like
+        share = np.float32(like.characters)
+        likeness: Floats = (1 - share) * shared.cosine + share * by_letters
+        likeness *= np.minimum(np.float32(like.lone_word) + np.float32(like.each_word) * shared.number, 1)
+        apart = np.abs(self._times[near] - self._times[row]) / like.window_seconds
+        likeness *= (1 - like.fade * np.minimum(apart, 1)).astype(np.float32)
+        likeness[self._feeds[near] == self._feeds[row]] *= np.float32(like.same_feed)
         return likeness
 
     def cross(self, some: Numbers, others: Numbers) -> Floats:
@@ -179,22 +189,23 @@ class Shelf:
             return self.cross(others, some).T
         likeness = np.zeros((len(some), len(others)), dtype=np.float32)
         for i, row in enumerate(some.tolist()):
-            cosines = self._cosines(row, others)
+            shared = self._shared_words(row, others)
             apart = np.abs(self._times[others] - self._times[row]) > self.like.window_seconds
-            near = np.flatnonzero((cosines > self.like.candidate) & ~apart)
-            likeness[i, near] = self._mixed(row, others[near], cosines[near])
+            near = np.flatnonzero((shared.cosine > self.like.candidate) & ~apart)
+            likeness[i, near] = self._mixed(row, others[near], _SharedWords(shared.cosine[near], shared.number[near]))
         return likeness
 
-    def _cosines(self, row: int, others: Numbers) -> Floats:
-        """Word cosines of one row to some others; like `_mixed` without the checks of a sparse product."""
+    def _shared_words(self, row: int, others: Numbers) -> _SharedWords:
+        """Word cosines of one row to some others and what they rest on, without the checks of a sparse product."""
         if len(self._stems) < len(self.word_space.stems):
             self._stems = np.zeros(2 * len(self.word_space.stems), dtype=np.float32)
         columns, values = self.words.row(row)
         self._stems[columns] = values
-        theirs, weights, lengths = joined([self.words.row(number) for number in others.tolist()])
-        cosines = _sums(self._stems[theirs] * weights, lengths)
+        theirs, weights, lengths = self.words.gather(others)
+        parts = self._stems[theirs] * weights
         self._stems[columns] = 0
-        return cosines
+        cosine, squares = _sums(parts, lengths), _sums(parts * parts, lengths)
+        return _SharedWords(cosine, cosine * cosine / np.maximum(squares, np.float32(1e-12)))
 
     def among(self, rows: Numbers, known: Likenesses | None = None) -> Likenesses:
         """Likeness of all pairs of some rows, 1 on the diagonal; pairs that `known` holds are not compared again."""
@@ -221,6 +232,15 @@ class Shelf:
         whole = sum(part for part, _ in parts) or 1.0
         ordered = sorted((pair for pair in parts if pair[0] > 0), key=lambda pair: (-pair[0], pair[1]))
         return [(self.word_space.stems[column], part / whole) for part, column in ordered]
+
+
+@dataclass(frozen=True, slots=True)
+class _SharedWords:
+    """Word cosines, and the effective number of shared words behind each: (sum of the terms' parts)^2 / sum of their squares,
+    1 when a single word makes up all of it (Simpson's index, inverted)."""
+
+    cosine: Floats
+    number: Floats
 
 
 @dataclass(frozen=True, slots=True)

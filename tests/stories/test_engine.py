@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from aggregator.model import Item, Membership, Story, StoryChanges, Topic
-from aggregator.stories.engine import Description, StoryEngine, StoryParams, _Outcome, _Round, assigned_stories
+from aggregator.stories.engine import Description, StoryEngine, StoryParams, _entry, _Outcome, _Round, assigned_stories
 from aggregator.stories.repair import Merge
-from aggregator.stories.shelf import Likeness
+from aggregator.stories.shelf import Likeness, Shelf
 from aggregator.stories.tables import load_tables
 from aggregator.stories.view import StoryView, TopicChanges
 from tests.stories.make import BAKERY, COMET, QUAKE, RATES, START, item
@@ -110,7 +110,27 @@ def test_an_unknown_language_is_grouped_without_stems() -> None:
 def test_items_of_one_feed_must_be_more_alike() -> None:
     apart = [item(1, *QUAKE[0]), item(2, *QUAKE[2])]
     together = [item(1, *QUAKE[0], feed="one"), item(2, *QUAKE[2], feed="one")]
-    assert of(grouped(together)[1], 2).score == pytest.approx(0.75 * of(grouped(apart)[1], 2).score, rel=1e-3)
+    assert of(grouped(together)[1], 2).score == pytest.approx(0.7 * of(grouped(apart)[1], 2).score, rel=1e-3)
+
+
+def test_the_further_apart_two_items_were_published_the_less_alike_they_are() -> None:
+    soon, late = (grouped([item(1, *QUAKE[0]), item(2, *QUAKE[2], minutes=minutes)])[1] for minutes in (10, 10 + 36 * 60))
+    assert of(late, 2).score == pytest.approx(of(soon, 2).score * (1 - 0.15 / 2), rel=1e-3)
+
+
+def test_one_shared_rare_word_is_weaker_evidence_than_several() -> None:
+    shelf = Shelf(None, Likeness())
+    told = ["Operation Quillon White", "Let it Quillon", "Harbour fire Veresk night", "Night Veresk harbour blaze"]
+    rows = shelf.add([_entry(item(n, title)) for n, title in enumerate(told, 1)], [1, 2, 3, 4])
+    one, several = shelf._shared_words(rows[0], np.array([1])), shelf._shared_words(rows[2], np.array([3]))
+    assert one.number.tolist() == [pytest.approx(1)]
+    assert several.number.tolist() == [pytest.approx(3, abs=0.2)]
+
+
+@pytest.mark.parametrize(("language", "asked"), [("en", 0.245), ("pl", 0.196), ("sk", 0.196), ("tlh", 0.245)])
+def test_languages_of_many_forms_ask_for_less(language: str, asked: float) -> None:
+    _, changes = grouped([item(1, *QUAKE[0], language=language), item(2, *BAKERY[0], language=language)])
+    assert {membership.threshold for membership in changes.memberships} == {asked}
 
 
 def test_an_event_is_forgotten_after_the_window() -> None:
@@ -245,6 +265,21 @@ def test_two_events_that_one_item_tied_together_are_cut_apart_again() -> None:
     assert len(marches) == len(visits) == 1
     assert marches != visits
     assert "split" in {membership.rule for membership in changes.memberships}
+
+
+def test_the_larger_part_keeps_the_id_when_a_story_is_cut() -> None:
+    few, many = range(1, 5), range(21, 31)
+    first = [saga(n, "march", 60 * n) for n in few]
+    bridge = item(
+        50,
+        "Marchers walk north as minister Arvo Lind visits Salterno for talks",
+        "Thousands of marchers walked along the coast road while minister Arvo Lind met president Okoro in Salterno.",
+        minutes=2900,
+    )
+    _, changes = grouped([*first, bridge, *(saga(n, "visit", 2900 + 10 * (n - 20)) for n in many)], StoryParams(join=0.12, merge=0.12))
+    story_of = assigned_stories([changes])
+    assert {story_of[n] for n in few} != {story_of[n] for n in many}
+    assert {story_of[n] for n in many} == {min(story_of.values())}
 
 
 class FakeLinker:

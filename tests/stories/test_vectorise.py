@@ -59,7 +59,7 @@ def test_rows_survive_growth_and_compaction() -> None:
 
 
 def test_n_grams_run_across_words_and_title_counts_double() -> None:
-    space = GramSpace(GramWeights(length=5, k1=1.2))
+    space = GramSpace(GramWeights(lengths=(5,), k1=1.2))
     title, summary, both = space.columns(
         [read_item(item(1, "abc de")), read_item(item(2, "", "abc de")), read_item(item(3, "abc de", "abc de"))]
     )
@@ -68,6 +68,18 @@ def test_n_grams_run_across_words_and_title_counts_double() -> None:
     assert title[1][0] == pytest.approx(2 * 2.2 / (2 + 1.2))
     assert summary[1][0] == pytest.approx(1.0)
     assert both[1][0] == pytest.approx(2 * 2.2 / (2 + 1.2)) or len(both[0]) == len(title[0])
+
+
+def test_grams_of_each_length_are_columns_of_their_own_and_share_the_unit() -> None:
+    space = GramSpace(GramWeights(lengths=(3, 5), bits=20))
+    rows = space.columns([read_item(item(1, "harbour strike")), read_item(item(2, "whale"))])
+    space.window.count([0.0, 0.0], [columns for columns, _ in rows])
+    for (columns, _), weights in zip(rows, space.weigh(rows), strict=True):
+        short = columns < 1 << 20
+        assert columns.tolist() == sorted(columns.tolist())
+        assert short.any()
+        assert float((weights[short] ** 2).sum()) == pytest.approx(0.5, abs=1e-5)
+        assert float((weights[~short] ** 2).sum()) == pytest.approx(0.5, abs=1e-5)
 
 
 def test_n_grams_never_run_from_one_item_into_the_next() -> None:
