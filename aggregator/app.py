@@ -28,9 +28,10 @@ from aggregator.settings import ConfigLocation, Settings, find_config, load_sett
 from aggregator.times import parse_moment
 
 if TYPE_CHECKING:
+    from aggregator.correcting import Correcting
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
-    from aggregator.model import Digest, JsonObject
+    from aggregator.model import Correction, Digest, JsonObject
     from aggregator.pipeline import Heard, Ingest, Organise
     from aggregator.ports import Parser
     from aggregator.status import Status
@@ -42,8 +43,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def make_engine(settings: Settings, history: History, *, tables: bool = True) -> StoryEngine:
+def make_engine(settings: Settings, history: History, *, tables: bool = True, corrections: Sequence[Correction] = ()) -> StoryEngine:
     """The story engine with its collaborators; `tables` False leaves out the shipped document frequencies."""
+    from aggregator.stories.constraints import Constraints
     from aggregator.stories.describe import describe
     from aggregator.stories.engine import StoryEngine, StoryParams
     from aggregator.stories.tables import load_tables
@@ -61,7 +63,14 @@ def make_engine(settings: Settings, history: History, *, tables: bool = True) ->
         batch=stories.batch,
         topic_history_seconds=topics.history,
     )
-    return StoryEngine(params, load_tables() if tables else {}, topics=TopicLinker(TopicParams()), describe=describe, history=history)
+    return StoryEngine(
+        params,
+        load_tables() if tables else {},
+        topics=TopicLinker(TopicParams()),
+        describe=describe,
+        history=history,
+        constraints=Constraints(corrections),
+    )
 
 
 def _json_lines(path: Path) -> list[JsonObject]:
@@ -195,7 +204,7 @@ class App:
         return Organise(self.store.items, self.store.stories, self._make_engine, self._organise_lock, window)
 
     def _make_engine(self) -> StoryEngine:
-        return make_engine(self.settings, self.store.items.history)
+        return make_engine(self.settings, self.store.items.history, corrections=self.store.corrections.all())
 
     def _organise_lock(self) -> AbstractContextManager[None]:
         return file_lock(self._beside_database("organise.lock"), wait=True)
@@ -325,6 +334,13 @@ class App:
     def organise(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Group everything that is in no story yet. Returns how many items that were."""
         return self._organise(self.clock, progress)
+
+    def correcting(self, *, dry_run: bool = False) -> Correcting:
+        """The verbs by which people put stories right; nothing is written with `dry_run`."""
+        from aggregator.correcting import Correcting
+
+        store = self.store
+        return Correcting(store.stories, store.items, store.corrections, self.clock, self._organise_lock, dry_run=dry_run)
 
     def evaluate(self, streams: Sequence[Path], golds: Sequence[Path], *, warm_up: bool = True, tables: bool = True) -> Evaluation:
         """Run the story engine over an archive in memory and score it; nothing is stored. Raises UsageError."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aggregator.cli import corrections
 from aggregator.cli.common import echo_json, json_option, note, pass_app, print_table
 from aggregator.errors import NotFoundError
 from aggregator.times import iso
@@ -94,6 +95,9 @@ def explain_story(app: App, story_id: int, item_id: int | None, as_json: bool) -
         click.echo()
         for line in explain.to_lines(each):
             click.echo(line)
+
+
+corrections.add_to(stories)
 
 
 def story_to_json(story: Story) -> dict[str, Any]:
