@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from aggregator.model import Correction, Digest, JsonObject
     from aggregator.pipeline import Heard, Ingest, Organise
     from aggregator.ports import Parser
+    from aggregator.regrouping import Rebuilt
     from aggregator.status import Status
     from aggregator.store.opening import Store
     from aggregator.stories.engine import History, StoryEngine
@@ -43,8 +44,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def make_engine(settings: Settings, history: History, *, tables: bool = True, corrections: Sequence[Correction] = ()) -> StoryEngine:
-    """The story engine with its collaborators; `tables` False leaves out the shipped document frequencies."""
+def make_engine(
+    settings: Settings, history: History | None, *, tables: bool = True, corrections: Sequence[Correction] = (), topics: bool = True
+) -> StoryEngine:
+    """The story engine with its collaborators; `tables` False leaves out the shipped document frequencies, `topics` False both
+    the topics and the descriptions: then it only groups."""
     from aggregator.stories.constraints import Constraints
     from aggregator.stories.describe import describe
     from aggregator.stories.engine import StoryEngine, StoryParams
@@ -54,20 +58,20 @@ def make_engine(settings: Settings, history: History, *, tables: bool = True, co
     # hundreds of thousands of long-lived small objects: the collector's usual rhythm took 18 % of the time to find nothing
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    stories, topics = settings.stories, settings.topics
+    stories = settings.stories
     params = StoryParams.of(
         window_seconds=stories.window,
         join=stories.join,
         merge=stories.merge,
         same_feed=stories.same_feed,
         batch=stories.batch,
-        topic_history_seconds=topics.history,
+        topic_history_seconds=settings.topics.history,
     )
     return StoryEngine(
         params,
         load_tables() if tables else {},
-        topics=TopicLinker(TopicParams()),
-        describe=describe,
+        topics=TopicLinker(TopicParams()) if topics else None,
+        describe=describe if topics else None,
         history=history,
         constraints=Constraints(corrections),
     )
@@ -341,6 +345,28 @@ class App:
 
         store = self.store
         return Correcting(store.stories, store.items, store.corrections, self.clock, self._organise_lock, dry_run=dry_run)
+
+    def rebuild_stories(
+        self, since: datetime | None = None, *, dry_run: bool = False, progress: Callable[[int, int], None] | None = None
+    ) -> Rebuilt:
+        """Group what was published since then (None: everything) anew, with the settings of today."""
+        from aggregator.regrouping import Regrouping
+        from aggregator.stories.topics import TopicLinker, TopicParams
+
+        def engine(corrections: Sequence[Correction]) -> StoryEngine:
+            return make_engine(self.settings, None, corrections=corrections, topics=False)
+
+        stories, topics = self.settings.stories, self.settings.topics
+        return Regrouping(
+            self.store.items,
+            self.store.stories,
+            self.store.corrections,
+            engine,
+            lambda: TopicLinker(TopicParams()),
+            self._organise_lock,
+            window=timedelta(seconds=stories.window),
+            topic_history=timedelta(seconds=topics.history),
+        ).rebuild(since, dry_run=dry_run, progress=progress)
 
     def evaluate(self, streams: Sequence[Path], golds: Sequence[Path], *, warm_up: bool = True, tables: bool = True) -> Evaluation:
         """Run the story engine over an archive in memory and score it; nothing is stored. Raises UsageError."""

@@ -123,6 +123,10 @@ class StoryStore(Protocol):
         """Write one round of organising in one transaction; raises `revision`."""
         ...
 
+    def replace(self, changes: StoryChanges) -> None:
+        """Write a regrouping in one transaction: as `apply`, and every topic's stories are counted again."""
+        ...
+
     def revision(self) -> int:
         """Grows with every `apply`: tells a long-running engine that another process has organised meanwhile."""
         ...

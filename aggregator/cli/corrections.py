@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_to(group: click.Group) -> None:
     """Add the commands of this module to `aggregator stories`."""
-    for command in (merge, split, move, corrections):
+    for command in (merge, split, move, corrections, rebuild):
         group.add_command(command)
 
 
@@ -132,6 +132,40 @@ def corrections(app: App, output: str | None, as_json: bool) -> None:
         return
     rows = [(str(each.id), each.verb, _numbers(each.story_ids), _numbers(each.placed), iso(each.made_at)) for each in found]
     print_table(("ID", "VERB", "STORIES", "ITEMS", "MADE"), rows)
+
+
+@click.command()
+@click.option("--since", metavar="TIME", help="Only what was published since then: 30d, or 2023-12-01. Without it: everything.")
+@dry_run_option
+@json_option
+@pass_app
+def rebuild(app: App, since: str | None, dry_run: bool, as_json: bool) -> None:
+    """Group the stored items anew, with the settings of today.
+
+    \b
+    Examples:
+      aggregator stories rebuild
+      aggregator stories rebuild --since 30d
+      aggregator stories rebuild --dry-run       how much would change
+
+    What people put right holds. A story that goes on keeps its id; an id that is no story any more leads to the one that holds most
+    of its items. All is written at once: stopped half-way, nothing has changed.
+    """
+    from dataclasses import asdict
+
+    from aggregator.cli.stories import _moment
+
+    done = app.rebuild_stories(_moment(app, since) if since else None, dry_run=dry_run)
+    if as_json:
+        redirects = [{"story": old, "to": new} for old, new in done.redirects]
+        echo_json({"version": 1, **asdict(done), "redirects": redirects})
+        return
+    if dry_run:
+        note("Nothing is changed (--dry-run); it would be:")
+    click.echo(
+        f"{done.items} items grouped anew: {done.after} stories, {done.before} before; {done.kept} keep their id, "
+        f"{len(done.redirects)} ids lead to another story, {done.moved} items are in a story of another id."
+    )
 
 
 def _export(app: App, output: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
 from aggregator.errors import NotFoundError
 from aggregator.model import Correction, Membership, StoriesBefore, Story, StoryChanges
 from aggregator.store import tables as t
 from aggregator.store.engine import Database
 from aggregator.store.rows import MEMBERSHIP_FIELDS, STORY_FIELDS, chunks, delete_by, membership_of, story_of
-from aggregator.store.stories import apply_changes
+from aggregator.store.stories import apply_changes, count_stories
 
 _ROLES = ("placed", "beside", "against")
 
@@ -95,11 +95,3 @@ def _topics_of(connection: Connection, changes: StoryChanges) -> set[int]:
     for part in chunks({*(old for old, _ in changes.merged), *(story.id for story in changes.stories)}):
         found |= set(connection.scalars(select(s.topic_id).where(s.id.in_(part), s.topic_id.is_not(None))))
     return found
-
-
-def count_stories(connection: Connection, topics: set[int]) -> None:
-    """Count the stories of these topics again."""
-    s = t.stories.c
-    count = select(func.count()).select_from(t.stories).where(s.topic_id == t.topics.c.id).scalar_subquery()
-    for part in chunks(topics):
-        connection.execute(update(t.topics).where(t.topics.c.id.in_(part)).values(story_count=count))

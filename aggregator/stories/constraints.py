@@ -30,6 +30,7 @@ class Constraints:
         self._members: dict[int, list[int]] = {}
         self._apart: dict[int, set[int]] = {}
         self._placed: set[int] = set()
+        self._put: set[int] = set()
         for correction in sorted(corrections, key=lambda each: (each.made_at, each.id), reverse=True):
             self._learn(correction)
 
@@ -42,6 +43,10 @@ class Constraints:
     def is_placed(self, item: int) -> bool:
         """Whether a person said where the item belongs, and not only where it does not."""
         return item in self._placed
+
+    def was_put(self, item: int) -> bool:
+        """Whether a person took the item out of a story, or a whole story with it, and put it elsewhere."""
+        return item in self._put
 
     def group(self, item: int) -> int | None:
         """A number that the items have in common that belong together; None when nobody said anything about the item."""
@@ -70,6 +75,7 @@ class Constraints:
     def _learn(self, correction: Correction) -> None:
         """Take a correction as far as no newer one says otherwise."""
         firsts: list[int] = []
+        self._put.update(correction.placed)
         for item in (*correction.placed, *correction.beside):
             self._placed.add(item)
             self._know(item)

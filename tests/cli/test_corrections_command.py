@@ -196,6 +196,98 @@ def test_a_program_that_runs_hears_of_a_correction_by_another(desk: Desk, tmp_pa
     assert desk.is_sound()
 
 
+def test_a_rebuild_without_a_cause_changes_nothing(desk: Desk) -> None:
+    before, homes = desk.everything(), desk.homes()
+    told = desk.told("stories", "rebuild")
+    assert (told["items"], told["before"], told["after"], told["kept"], told["moved"]) == (7, 4, 4, 4, 0)
+    assert told["redirects"] == []
+    assert desk.homes() == homes
+    assert [coverage.story.title for coverage in desk.everything()[0]] == [coverage.story.title for coverage in before[0]]
+    assert desk.is_sound()
+
+
+def test_corrections_hold_and_old_ids_answer_after_a_restart_and_a_rebuild(desk: Desk, tmp_path: Path) -> None:
+    quake, bakery, comet, rates = (desk.story_of(item) for item in (1, 2, 3, 7))
+    desk("stories", "merge", bakery, comet)
+    desk("stories", "split", quake, 5)
+    apart = desk.story_of(5)
+    desk("stories", "move", 7, "--to", apart)
+    take_in(tmp_path / "a.db", [line(8, QUAKE[1])])
+    for _ in range(2):
+        desk("stories", "rebuild")
+        homes = desk.homes()
+        assert homes[1] == homes[4] == quake
+        assert homes[2] == homes[6] == homes[3] == bakery
+        assert homes[5] == homes[7] == apart
+        shown = [desk.told("stories", "show", old)["story"]["id"] for old in (quake, bakery, comet, rates, apart)]
+        assert shown == [quake, bakery, bakery, apart, apart]
+        rules = {each["id"]: each["rule"] for each in desk.told("stories", "show", apart)["items"]}
+        assert rules[7] == "person"
+        assert desk.is_sound()
+    desk("stories", "merge", bakery, comet, "--undo")
+    assert desk.story_of(3) == comet
+    assert desk.told("stories", "show", comet)["story"]["items"] == 1
+    assert desk.is_sound()
+
+
+def test_a_rebuild_forgets_what_was_taken_back(desk: Desk) -> None:
+    quake, bakery = desk.story_of(1), desk.story_of(2)
+    desk("stories", "merge", quake, bakery)
+    desk("stories", "merge", quake, bakery, "--undo")
+    desk("stories", "rebuild")
+    assert desk.groups() == [[1, 4, 5], [2, 6], [3], [7]]
+
+
+def test_a_rebuild_goes_by_the_settings_of_today_and_leads_old_ids_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = {item: desk.story_of(item) for item in range(1, 8)}
+    monkeypatch.setenv("AGGREGATOR_STORIES__JOIN", "0.95")
+    monkeypatch.setenv("AGGREGATOR_STORIES__MERGE", "0.95")
+    would = desk.told("stories", "rebuild", "--dry-run")
+    assert desk.groups() == [[1, 4, 5], [2, 6], [3], [7]]
+    told = desk.told("stories", "rebuild")
+    assert {**would, "dry_run": False} == told
+    assert desk.groups() == [[number] for number in range(1, 8)]
+    # one of the parts keeps the id
+    assert {ids[1], ids[2], ids[3], ids[7]} <= set(desk.homes().values())
+    apart = desk.homes()
+    monkeypatch.delenv("AGGREGATOR_STORIES__JOIN")
+    monkeypatch.delenv("AGGREGATOR_STORIES__MERGE")
+    desk("stories", "rebuild")
+    assert desk.groups() == [[1, 4, 5], [2, 6], [3], [7]]
+    homes = desk.homes()
+    assert all(desk.told("stories", "show", story)["story"]["id"] == homes[item] for item, story in apart.items())
+    assert desk.is_sound()
+
+
+def test_a_rebuild_of_the_last_hours_leaves_what_was_before(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    homes = desk.homes()
+    monkeypatch.setenv("AGGREGATOR_STORIES__JOIN", "0.95")
+    monkeypatch.setenv("AGGREGATOR_STORIES__MERGE", "0.95")
+    told = desk.told("stories", "rebuild", "--since", "2023-12-27T04:30:00Z")
+    assert told["items"] == 3
+    assert desk.groups() == [[1, 4], [2], [3], [5], [6], [7]]
+    now = desk.homes()
+    assert {item: now[item] for item in (1, 2, 3, 4, 7)} == {item: homes[item] for item in (1, 2, 3, 4, 7)}
+    shown = desk.told("stories", "show", homes[1])
+    assert (shown["story"]["items"], len(shown["items"])) == (2, 2)
+    assert desk.is_sound()
+
+
+def test_a_rebuild_takes_what_waits_and_a_failing_one_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with App.from_options(database=desk.database) as app:
+        import_items([json.dumps(line(8, QUAKE[1]))], store=app.store, now=app.clock())
+    before = desk.everything()
+    with monkeypatch.context() as patch:
+        patch.setattr("aggregator.store.stories.count_stories", lambda *_: 1 / 0)
+        assert isinstance(desk("stories", "rebuild", fails=True).exception, ZeroDivisionError)
+    assert desk.everything() == before
+    assert 8 not in desk.homes()
+    assert desk.is_sound()
+    assert desk.told("stories", "rebuild")["items"] == 8
+    assert desk.story_of(8) == desk.story_of(1)
+    assert desk.is_sound()
+
+
 def test_corrections_are_exported_as_labelled_pairs(desk: Desk, tmp_path: Path) -> None:
     quake, comet = desk.story_of(1), desk.story_of(3)
     desk("stories", "split", quake, 5)
@@ -237,6 +329,6 @@ def test_what_cannot_be_is_one_sentence(desk: Desk, words: tuple[object, ...], k
     assert "\n" not in str(refused.exception)
 
 
-@pytest.mark.parametrize("verb", ["merge", "split", "move", "corrections"])
+@pytest.mark.parametrize("verb", ["merge", "split", "move", "corrections", "rebuild"])
 def test_help_begins_with_examples(desk: Desk, verb: str) -> None:
     assert "Examples:" in desk("stories", verb, "--help").stdout
