@@ -28,6 +28,7 @@ from aggregator.settings import ConfigLocation, Settings, find_config, load_sett
 from aggregator.times import parse_moment
 
 if TYPE_CHECKING:
+    from aggregator.comparing import Comparing
     from aggregator.correcting import Correcting
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
@@ -367,6 +368,20 @@ class App:
             window=timedelta(seconds=stories.window),
             topic_history=timedelta(seconds=topics.history),
         ).rebuild(since, dry_run=dry_run, progress=progress)
+
+    @cached_property
+    def comparing(self) -> Comparing:
+        """Answers to "why not?" and "what if?"; nothing is written."""
+        import msgspec
+
+        from aggregator.comparing import Comparing
+
+        def engine(corrections: Sequence[Correction], thresholds: Mapping[str, float]) -> StoryEngine:
+            stories = msgspec.structs.replace(self.settings.stories, **thresholds)
+            return make_engine(msgspec.structs.replace(self.settings, stories=stories), None, corrections=corrections, topics=False)
+
+        window = timedelta(seconds=self.settings.stories.window)
+        return Comparing(self.store.items, self.store.stories, self.store.corrections, engine, window)
 
     def evaluate(self, streams: Sequence[Path], golds: Sequence[Path], *, warm_up: bool = True, tables: bool = True) -> Evaluation:
         """Run the story engine over an archive in memory and score it; nothing is stored. Raises UsageError."""

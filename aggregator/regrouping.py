@@ -27,7 +27,9 @@ _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild did, or would do. `moved` items are in a story of another id than before."""
+    """What a rebuild did, or would do: `items` in so many stories `before` and `after`.
+
+    `moved` items are in a story of another id than before."""
 
     items: int
     before: int
@@ -80,12 +82,13 @@ class Regrouping:
             now = {item: replace(member, story_id=links.ids[member.story_id]) for item, member in found.items()}
             if not dry_run:
                 self.stories.replace(self._changes(old, now, links.redirects))
-        after = {member.story_id for member in now.values()}
+        again = [item.id for item in old.items]
+        before, after = {old.story_of[item] for item in again if item in old.story_of}, {now[item].story_id for item in again}
         return Rebuilt(
-            items=len(old.items),
-            before=len(set(old.story_of.values())),
+            items=len(again),
+            before=len(before),
             after=len(after),
-            kept=len(after & set(old.story_of.values())),
+            kept=len(after & before),
             redirects=tuple(sorted(links.redirects.items())),
             moved=sum(member.story_id != old.story_of.get(item) for item, member in now.items()),
             dry_run=dry_run,
