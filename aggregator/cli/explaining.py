@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aggregator.model import Coverage
     from aggregator.stories.compare import Fit, Pair
 
-_NAMES = {"threshold": "join", "join": "join", "merge": "merge"}
+_NAMES = ("threshold", "join", "merge")
 
 
 def add_to(group: click.Group) -> None:
@@ -36,15 +36,15 @@ def what_if(app: App, thresholds: tuple[str, ...], since: str, as_json: bool) ->
     \b
     Examples:
       aggregator stories what-if threshold=0.30
-      aggregator stories what-if threshold=0.30 merge=0.28 --since 7d
+      aggregator stories what-if join=0.25 merge=0.28 --since 7d
       aggregator stories what-if threshold=0.20 --json
 
-    threshold (or join) is the score at which an item joins a story, merge that at which two stories become one: the keys join and
-    merge under [stories] in the settings.
+    join is the score at which an item joins a story, merge that at which two stories become one (keys of [stories] in the
+    settings); threshold moves both: it is the new join, and merge stays as far from it as it is.
     """
     from aggregator.cli.stories import _moment
 
-    _tell_changes(app.comparing.what_if(_read(thresholds), _moment(app, since)), as_json)
+    _tell_changes(app.comparing.what_if(_read(app, thresholds), _moment(app, since)), as_json)
 
 
 def elsewhere(app: App, coverage: Coverage, items: Sequence[int], thresholds: Sequence[str], as_json: bool) -> bool:
@@ -53,7 +53,7 @@ def elsewhere(app: App, coverage: Coverage, items: Sequence[int], thresholds: Se
     if len(items) > 2:
         raise UsageError("explain takes a story and at most two items; name two to see how alike they are")
     if thresholds:
-        _tell_changes(app.comparing.what_if_story(_read(thresholds), story), as_json)
+        _tell_changes(app.comparing.what_if_story(_read(app, thresholds), story), as_json)
     elif len(items) == 2:
         _tell_pair(app, app.comparing.pair(*items), as_json)
     elif items and items[0] not in {item.id for item in coverage.items}:
@@ -63,9 +63,9 @@ def elsewhere(app: App, coverage: Coverage, items: Sequence[int], thresholds: Se
     return True
 
 
-def _read(thresholds: Sequence[str]) -> dict[str, float]:
-    """ "threshold=0.30" -> {"join": 0.3}."""
-    found = {}
+def _read(app: App, thresholds: Sequence[str]) -> dict[str, float]:
+    """ "join=0.30" -> {"join": 0.3}; "threshold" moves both thresholds, as far from each other as they are."""
+    found: dict[str, float] = {}
     for text in thresholds:
         name, _, value = text.partition("=")
         try:
@@ -74,8 +74,12 @@ def _read(thresholds: Sequence[str]) -> dict[str, float]:
             number = -1.0
         if name not in _NAMES or not 0 <= number <= 1:
             raise UsageError(f"“{text}” is no threshold; write threshold=0.30 (or join=, merge=) with a number from 0 to 1")
-        found[_NAMES[name]] = number
-    return found
+        found[name] = number
+    both = found.pop("threshold", None)
+    if both is None:
+        return found
+    stories = app.settings.stories
+    return {"join": both, "merge": round(min(1.0, max(0.0, both + stories.merge - stories.join)), 4)} | found
 
 
 # --- what if ------------------------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ def stories() -> None:
       aggregator stories list --topic 12      only those of topic 12
       aggregator stories show 345             its items, publishers and related stories
       aggregator stories explain 345          why each item is in it
+      aggregator stories merge 345 350        these are one event; split, move, --undo
+      aggregator stories rebuild              group anew, with the settings of today
       aggregator stories list --json          for scripts
     """
 

@@ -129,6 +129,8 @@ class Bonds:
 
     def home(self, entry: Entry, active: Mapping[int, StoryState]) -> int | None:
         """The active story of its language that holds the items which belong with this one; of several the one with most."""
+        if entry.item.id not in self.constraints:
+            return None
         found = Counter(self._stories(self.constraints.together(entry.item.id)))
         able = [(count, -story) for story, count in found.items() if story in active and active[story].language == entry.words.language]
         return -max(able)[1] if able else None

@@ -83,7 +83,7 @@ def test_how_alike_two_items_are(desk: Desk, tmp_path: Path) -> None:
 
 def test_what_if_shows_what_would_split_and_changes_nothing(desk: Desk) -> None:
     before = desk.everything()
-    arguments = ("stories", "what-if", "threshold=0.95", "merge=0.95", "--since", "2023-12-27T00:00:00Z")
+    arguments = ("stories", "what-if", "threshold=0.95", "--since", "2023-12-27T00:00:00Z")
     changes = desk.told(*arguments)["changes"]
     assert [(each["kind"], [part["items"] for part in each["before"]], len(each["after"])) for each in changes] == [
         ("split", [[1, 4, 5]], 3),
@@ -92,6 +92,8 @@ def test_what_if_shows_what_would_split_and_changes_nothing(desk: Desk) -> None:
     assert all(part["title"] for each in changes for part in (*each["before"], *each["after"]))
     assert "would be 3 stories" in desk(*arguments).stdout
     assert desk.everything() == before
+    # with a merging threshold as it is, what does not join is merged in the next step
+    assert desk.told(*arguments[:2], "join=0.95", *arguments[3:])["changes"] == []
     late = desk.told("stories", "what-if", "threshold=0.95", "merge=0.95", "--since", "2023-12-27T05:30:00Z")["changes"]
     assert [part["items"] for each in late for part in each["before"]] == [[2, 6]]
 
