@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -28,13 +28,14 @@ from aggregator.settings import ConfigLocation, Settings, find_config, load_sett
 from aggregator.times import parse_moment
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from aggregator.comparing import Comparing
+    from aggregator.correcting import Correcting
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
-    from aggregator.model import Digest, JsonObject, Phase, Story
+    from aggregator.model import Correction, Digest, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Ingest, Organise
     from aggregator.ports import Parser
+    from aggregator.regrouping import Rebuilt
     from aggregator.status import Status
     from aggregator.store.opening import Store
     from aggregator.stories.engine import History, StoryEngine
@@ -44,8 +45,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def make_engine(settings: Settings, history: History, *, tables: bool = True) -> StoryEngine:
-    """The story engine with its collaborators; `tables` False leaves out the shipped document frequencies."""
+def make_engine(
+    settings: Settings, history: History | None, *, tables: bool = True, corrections: Sequence[Correction] = (), topics: bool = True
+) -> StoryEngine:
+    """The story engine with its collaborators; `tables` False leaves out the shipped document frequencies, `topics` False both
+    the topics and the descriptions: then it only groups."""
+    from aggregator.stories.constraints import Constraints
     from aggregator.stories.describe import describe
     from aggregator.stories.engine import StoryEngine, StoryParams
     from aggregator.stories.tables import load_tables
@@ -54,16 +59,23 @@ def make_engine(settings: Settings, history: History, *, tables: bool = True) ->
     # hundreds of thousands of long-lived small objects: the collector's usual rhythm took 18 % of the time to find nothing
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    stories, topics = settings.stories, settings.topics
+    stories = settings.stories
     params = StoryParams.of(
         window_seconds=stories.window,
         join=stories.join,
         merge=stories.merge,
         same_feed=stories.same_feed,
         batch=stories.batch,
-        topic_history_seconds=topics.history,
+        topic_history_seconds=settings.topics.history,
     )
-    return StoryEngine(params, load_tables() if tables else {}, topics=TopicLinker(TopicParams()), describe=describe, history=history)
+    return StoryEngine(
+        params,
+        load_tables() if tables else {},
+        topics=TopicLinker(TopicParams()) if topics else None,
+        describe=describe if topics else None,
+        history=history,
+        constraints=Constraints(corrections),
+    )
 
 
 def _json_lines(path: Path) -> list[JsonObject]:
@@ -197,7 +209,7 @@ class App:
         return Organise(self.store.items, self.store.stories, self._make_engine, self._organise_lock, window)
 
     def _make_engine(self) -> StoryEngine:
-        return make_engine(self.settings, self.store.items.history)
+        return make_engine(self.settings, self.store.items.history, corrections=self.store.corrections.all())
 
     def _organise_lock(self) -> AbstractContextManager[None]:
         return file_lock(self._beside_database("organise.lock"), wait=True)
@@ -327,6 +339,49 @@ class App:
     def organise(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Group everything that is in no story yet. Returns how many items that were."""
         return self._organise(self.clock, progress)
+
+    def correcting(self, *, dry_run: bool = False) -> Correcting:
+        """The verbs by which people put stories right; nothing is written with `dry_run`."""
+        from aggregator.correcting import Correcting
+
+        store = self.store
+        return Correcting(store.stories, store.items, store.corrections, self.clock, self._organise_lock, dry_run=dry_run)
+
+    def rebuild_stories(
+        self, since: datetime | None = None, *, dry_run: bool = False, progress: Callable[[int, int], None] | None = None
+    ) -> Rebuilt:
+        """Group what was published since then (None: everything) anew, with the settings of today."""
+        from aggregator.regrouping import Regrouping
+        from aggregator.stories.topics import TopicLinker, TopicParams
+
+        def engine(corrections: Sequence[Correction]) -> StoryEngine:
+            return make_engine(self.settings, None, corrections=corrections, topics=False)
+
+        stories, topics = self.settings.stories, self.settings.topics
+        return Regrouping(
+            self.store.items,
+            self.store.stories,
+            self.store.corrections,
+            engine,
+            lambda: TopicLinker(TopicParams()),
+            self._organise_lock,
+            window=timedelta(seconds=stories.window),
+            topic_history=timedelta(seconds=topics.history),
+        ).rebuild(since, dry_run=dry_run, progress=progress)
+
+    @cached_property
+    def comparing(self) -> Comparing:
+        """Answers to "why not?" and "what if?"; nothing is written."""
+        import msgspec
+
+        from aggregator.comparing import Comparing
+
+        def engine(corrections: Sequence[Correction], thresholds: Mapping[str, float]) -> StoryEngine:
+            stories = msgspec.structs.replace(self.settings.stories, **thresholds)
+            return make_engine(msgspec.structs.replace(self.settings, stories=stories), None, corrections=corrections, topics=False)
+
+        window = timedelta(seconds=self.settings.stories.window)
+        return Comparing(self.store.items, self.store.stories, self.store.corrections, engine, window)
 
     def evaluate(self, streams: Sequence[Path], golds: Sequence[Path], *, warm_up: bool = True, tables: bool = True) -> Evaluation:
         """Run the story engine over an archive in memory and score it; nothing is stored. Raises UsageError."""

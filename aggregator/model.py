@@ -338,6 +338,40 @@ class Coverage:
     memberships: tuple[Membership, ...] = ()
 
 
+# --- corrections -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person put right: the `placed` and `beside` items are one event, and none of the `against` items belongs to it.
+
+    `verb` is "merge" (the items of a story are placed beside another's), "split" (placed apart from what stays) or "move" (both).
+    All are item ids, so that the correction outlives stories and rebuilds; items that were pruned are left out. Of two
+    corrections that contradict each other the newer one counts. `story_ids` are the stories that it named or made.
+    """
+
+    verb: str
+    made_at: datetime
+    placed: tuple[int, ...]
+    beside: tuple[int, ...] = ()
+    against: tuple[int, ...] = ()
+    story_ids: tuple[int, ...] = ()
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoriesBefore:
+    """What a correction changed, as it was: what `--undo` puts back.
+
+    `memberships` of the items that changed story, `stories` that were touched, (old id, story id) of the `redirects` that led to
+    a story which went.
+    """
+
+    memberships: tuple[Membership, ...] = ()
+    stories: tuple[Story, ...] = ()
+    redirects: tuple[tuple[int, int], ...] = ()
+
+
 # --- digest ----------------------------------------------------------------------------------------------------------
 
 

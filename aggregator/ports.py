@@ -8,6 +8,7 @@ from typing import Protocol
 
 from aggregator.model import (
     Appearance,
+    Correction,
     Coverage,
     DigestRecord,
     DueFeed,
@@ -18,6 +19,7 @@ from aggregator.model import (
     Item,
     Membership,
     ParsedFeed,
+    StoriesBefore,
     Story,
     StoryChanges,
     Topic,
@@ -121,6 +123,10 @@ class StoryStore(Protocol):
         """Write one round of organising in one transaction; raises `revision`."""
         ...
 
+    def replace(self, changes: StoryChanges) -> None:
+        """Write a regrouping in one transaction: as `apply`, and every topic's stories are counted again."""
+        ...
+
     def revision(self) -> int:
         """Grows with every `apply`: tells a long-running engine that another process has organised meanwhile."""
         ...
@@ -146,11 +152,34 @@ class StoryStore(Protocol):
 
     def titles(self, ids: Sequence[int]) -> dict[int, str]: ...
 
+    def story_ids(self, item_ids: Sequence[int]) -> dict[int, int]:
+        """The story of each item that is in one."""
+        ...
+
     def topics(self, *, limit: int | None = None) -> list[Topic]:
         """Latest last_published_at first."""
         ...
 
     def topic(self, topic_id: int) -> tuple[Topic, list[Story]]: ...
+
+
+class CorrectionStore(Protocol):
+    def all(self) -> list[Correction]:
+        """What people put right and did not take back, oldest first."""
+        ...
+
+    def before(self, correction_id: int) -> StoriesBefore:
+        """Raises NotFoundError."""
+        ...
+
+    def record(self, correction: Correction, changes: StoryChanges) -> int:
+        """Note a correction and write what it changes in one transaction; raises the stories' `revision`. Returns its id."""
+        ...
+
+    def take_back(self, correction_id: int, changes: StoryChanges, revived: Sequence[int]) -> None:
+        """Forget a correction and write what that changes in one transaction: `revived` ids are stories again, and what led to
+        them before does so again."""
+        ...
 
 
 class DigestStore(Protocol):

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aggregator.cli import story_page
+from aggregator.cli import corrections, explaining, story_page
 from aggregator.cli.common import echo_json, json_option, note, pass_app, print_table
-from aggregator.errors import NotFoundError
 from aggregator.times import iso
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ def stories() -> None:
       aggregator stories list --phase growing what more and more publishers report on
       aggregator stories show 345             its phase, who told it first, its items and related stories
       aggregator stories explain 345          why each item is in it
+      aggregator stories merge 345 350        these are one event; split, move, --undo
+      aggregator stories rebuild              group anew, with the settings of today
       aggregator stories list --json          for scripts
     """
 
@@ -80,19 +81,29 @@ def show_story(app: App, story_id: int, as_json: bool) -> None:
 
 @stories.command("explain")
 @click.argument("story_id", metavar="ID", type=int)
-@click.option("--item", "item_id", type=int, metavar="ID", help="Only this item.")
+@click.argument("items", metavar="[ITEM [ITEM]]", type=int, nargs=-1)
+@click.option("--item", "item_id", type=int, metavar="ID", help="Only this item (the same as ITEM).")
+@click.option("--what-if", "thresholds", metavar="NAME=VALUE", multiple=True, help="What the story would be at threshold=, merge=.")
 @json_option
 @pass_app
-def explain_story(app: App, story_id: int, item_id: int | None, as_json: bool) -> None:
-    """Say why each item is in the story: the rule, the figures, the shared words and the nearest items."""
+def explain_story(app: App, story_id: int, items: tuple[int, ...], item_id: int | None, thresholds: tuple[str, ...], as_json: bool) -> None:
+    """Say why each item is in the story: the rule, the figures, the shared words and the nearest items.
+
+    \b
+    Examples:
+      aggregator stories explain 42                            why each item is in it
+      aggregator stories explain 42 1007                       why this one is, or is not
+      aggregator stories explain 42 1007 1009                  how alike these two are
+      aggregator stories explain 42 --what-if threshold=0.30   what it would be at another threshold
+    """
     from aggregator.stories import explain
 
     coverage = app.store.stories.story(story_id)
+    items = (*items, *([item_id] if item_id is not None else []))
+    if explaining.elsewhere(app, coverage, items, thresholds, as_json):
+        return
     others: dict[int, Item] = {item.id: item for item in app.store.items.get(explain.mentioned(coverage.memberships))}
-    found = explain.explain_story(coverage, others, item_id)
-    if item_id is not None and not found:
-        story = coverage.story.id
-        raise NotFoundError(f"item {item_id} is not in story {story}; `aggregator stories show {story}` lists its items")
+    found = explain.explain_story(coverage, others, *items)
     if as_json:
         echo_json({"version": 1, "story": coverage.story.id, "items": [explain.to_json(each) for each in found]})
         return
@@ -101,6 +112,10 @@ def explain_story(app: App, story_id: int, item_id: int | None, as_json: bool) -
         click.echo()
         for line in explain.to_lines(each):
             click.echo(line)
+
+
+corrections.add_to(stories)
+explaining.add_to(stories)
 
 
 def story_to_json(story: Story) -> dict[str, Any]:

@@ -195,4 +195,6 @@ def _recount(connection: Connection, ids: set[int]) -> None:
 def _forget_keys(connection: Connection, before_at: datetime) -> None:
     a = t.appearances.c
     connection.execute(t.appearances.delete().where(a.item_id.is_(None), a.seen_at < before_at - KEEP_PRUNED_KEYS))
+    empty = ~exists().where(t.correction_items.c.correction_id == t.corrections.c.id)
+    connection.execute(t.corrections.delete().where(empty))
     connection.execute(t.hosts.delete().where(t.hosts.c.not_before_at < before_at))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from types import TracebackType
 
+from aggregator.store.corrections import Corrections
 from aggregator.store.digests import Digests
 from aggregator.store.engine import Database
 from aggregator.store.feeds import Feeds
@@ -22,6 +23,7 @@ class Store:
         self.feeds = Feeds(database, opened_at)
         self.items = Items(database)
         self.stories = Stories(database)
+        self.corrections = Corrections(database)
         self.digests = Digests(database)
         self.maintenance = Maintenance(database, upgrade)
 

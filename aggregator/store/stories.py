@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, Table, select, union, update
+from sqlalchemy import Column, Connection, Select, Table, func, select, union, update
 
 from aggregator.errors import NotFoundError
 from aggregator.model import Coverage, Item, Membership, Story, StoryChanges, Topic
@@ -73,6 +73,12 @@ class Stories:
         """See ports.StoryStore. A membership, story or topic that is given under a merged id is kept under the id it became."""
         with self._db.writing() as connection:
             apply_changes(connection, changes)
+
+    def replace(self, changes: StoryChanges) -> None:
+        """See ports.StoryStore."""
+        with self._db.writing() as connection:
+            apply_changes(connection, changes)
+            count_stories(connection, set(connection.scalars(select(t.topics.c.id))))
 
     # --- redirects ------------------------------------------------------------------------------------------------
 
@@ -186,6 +192,14 @@ def apply_changes(connection: Connection, changes: StoryChanges) -> None:
     raise_counter(connection, "next_story", max([*stories, *story_now], default=0) + 1)
     raise_counter(connection, "next_topic", max([*topics, *topic_now], default=0) + 1)
     raise_counter(connection, "revision", counter(connection, "revision") + 1)
+
+
+def count_stories(connection: Connection, topics: set[int]) -> None:
+    """Count the stories of these topics again."""
+    s = t.stories.c
+    count = select(func.count()).select_from(t.stories).where(s.topic_id == t.topics.c.id).scalar_subquery()
+    for part in chunks(topics):
+        connection.execute(update(t.topics).where(t.topics.c.id.in_(part)).values(story_count=count))
 
 
 def _followed(merged: Iterable[tuple[int, int]]) -> dict[int, int]:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     event,
 )
 
-from aggregator.model import Media, PollHints
+from aggregator.model import Media, Membership, PollHints, Story
 from aggregator.store.types import Moment, Record
 
 metadata = MetaData()
@@ -192,6 +192,29 @@ topic_redirects = Table(
     Column("old_id", _Id, primary_key=True, autoincrement=False),
     Column("topic_id", _Id, _cascade("topics.id"), nullable=False, index=True),
 )
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("verb", String, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("story_ids", Record(tuple[int, ...], tuple)),
+    Column("memberships", Record(tuple[Membership, ...], tuple)),
+    Column("stories", Record(tuple[Story, ...], tuple)),
+    Column("redirects", Record(tuple[tuple[int, int], ...], tuple)),
+)
+"""What people put right; `memberships`, `stories` and `redirects` are what it changed, as it was."""
+
+correction_items = Table(
+    "correction_items",
+    metadata,
+    Column("correction_id", _Id, _cascade("corrections.id"), nullable=False),
+    Column("item_id", _Id, _cascade("items.id"), nullable=False, index=True),
+    Column("role", String, nullable=False),
+    PrimaryKeyConstraint("correction_id", "item_id"),
+)
+"""`role`: placed, beside or against. Sets of items, not pairs: whichever is pruned, the rest still says what it said."""
 
 digests = Table(
     "digests",

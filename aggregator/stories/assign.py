@@ -72,14 +72,14 @@ def explain_choice(
         return Reasons()
     rows = neighbours.rows[order].tolist()
     shared = shelf.shared(row, rows[0])[:terms]
-    spelled = _spellings(shelf.entries[row], {stem for stem, _ in shared})
+    spelled = spellings(shelf.entries[row], {stem for stem, _ in shared})
     return Reasons(
         nearest=tuple((shelf.entries[other], round(float(like), 4)) for other, like in zip(rows, neighbours.likeness[order], strict=True)),
         terms=tuple((spelled.get(stem, stem), round(share, 4)) for stem, share in shared),
     )
 
 
-def _spellings(entry: Entry, stems: set[str]) -> dict[str, str]:
+def spellings(entry: Entry, stems: set[str]) -> dict[str, str]:
     """Stem -> the word as the item first spells it: people read words, not stems."""
     words, found = entry.words, dict[str, str]()
     for stem, word in zip(words.title_stems + words.summary_stems, words.title_words + words.summary_words, strict=True):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from aggregator.model import Item, Membership, Story, StoryChanges, Topic
 from aggregator.stories.assign import StoryScores, explain_choice, score_stories
+from aggregator.stories.constraints import NOTHING, Bonds, Constraints
 from aggregator.stories.copies import CopyParams, count_sources, find_copied, publisher_key
 from aggregator.stories.frequencies import FrequencyTable
 from aggregator.stories.repair import Merge, StoryPairs
@@ -133,8 +134,10 @@ class StoryEngine:
         topics: Linker | None = None,
         describe: Describe | None = None,
         history: History | None = None,
+        constraints: Constraints = NOTHING,
     ) -> None:
         self.params, self.tables = params, tables
+        self._bonds = Bonds(constraints)
         self.topics, self.describe, self.history = topics, describe, history
         self._shelves: dict[str, Shelf] = {}
         self._pairs: dict[str, StoryPairs] = {}
@@ -175,6 +178,7 @@ class StoryEngine:
                 state.record = record
                 state.topic_id, state.related = (record.topic_id, record.related) if record else (None, ())
             state.add(entry)
+            self._bonds.note(entry)
         self._day = self._newest.astimezone(UTC).date() if self._newest is not None else None
         self._shelve_all()
         if self.topics is not None:
@@ -235,11 +239,13 @@ class StoryEngine:
     def _assign(self, entry: Entry, shelf: Shelf, row: int, near: Neighbours) -> StoryState:
         stories = shelf.stories[near.rows]
         scores = score_stories(stories, near, self._size)
-        best = scores.best
+        home = self._bonds.home(entry, self._states)
+        best = self._bonds.best(entry, scores, home)
         score = float(scores.scores[best]) if best is not None else 0.0
         asked, _ = self.params.of_language(entry.words.language)
-        joins = best is not None and score >= asked
-        state = self._states[int(scores.stories[best])] if best is not None and joins else self._new_state(self._take_id(), entry)
+        joined = home if home is not None else int(scores.stories[best]) if best is not None and score >= asked else None
+        joins = joined is not None
+        state = self._states[joined] if joined is not None else self._new_state(self._take_id(), entry)
         of_best = stories == scores.stories[best] if best is not None else np.zeros(0, dtype=bool)
         reasons = explain_choice(shelf, row, near, of_best)
         copy_of = self._copied(entry, near, of_best, shelf) if joins else None
@@ -248,7 +254,7 @@ class StoryEngine:
             story_id=state.id,
             score=round(score, 4),
             threshold=asked,
-            rule="copy" if copy_of is not None else "join" if joins else "new",
+            rule="person" if home is not None else "copy" if copy_of is not None else "join" if joins else "new",
             nearest=tuple((other.item.id, likeness) for other, likeness in reasons.nearest),
             terms=reasons.terms,
             copy_of=copy_of,
@@ -256,6 +262,7 @@ class StoryEngine:
         state.add(entry)
         state.alive += 1
         shelf.stories[row] = state.id
+        self._bonds.note(entry)
         self._note_links(state, scores)
         return state
 
@@ -279,6 +286,7 @@ class StoryEngine:
         asked, _ = self.params.of_language(entry.words.language)
         entry.membership = Membership(item_id=entry.item.id, story_id=state.id, threshold=asked, rule="round-up")
         state.add(entry)
+        self._bonds.note(entry)
         return state
 
     def _merge(self, merge: Merge, current: _Round, outcome: _Outcome) -> None:
@@ -310,6 +318,7 @@ class StoryEngine:
         shelf = self._shelf(state.language)
         rows = shelf.rows_of(state.id)
         second = find_cut(self._within(shelf, state), params) if len(rows) >= params.least else None
+        second = self._bonds.cut([shelf.entries[row] for row in rows.tolist()], second) if second is not None else None
         if second is not None:
             second = second if 2 * int(second.sum()) <= len(second) else ~second
             new = self._new_state(self._take_id(), shelf.entries[rows[second][0]])
@@ -328,6 +337,7 @@ class StoryEngine:
         rows = np.concatenate([shelf.rows_of(state.id), shelf.rows_of(sister.id)])
         side = shelf.stories[rows] == sister.id
         drawn = redraw(self._both(shelf, state, sister, rows), side, params)
+        drawn = self._bonds.drawn([shelf.entries[row] for row in rows.tolist()], side, drawn)
         self._move(shelf, rows[drawn & ~side], state, sister, current)
         self._move(shelf, rows[side & ~drawn], sister, state, current)
 
@@ -363,6 +373,8 @@ class StoryEngine:
 
     def _may_merge(self, one: int, other: int) -> bool:
         """Whether two stories would hold together: what was cut must not be merged again."""
+        if self._bonds.forbid(one, other):
+            return False
         params, states = self.params.split, (self._states[one], self._states[other])
         alive = sum(state.alive for state in states)
         if min(state.alive for state in states) < params.part or alive < params.least:
@@ -400,8 +412,9 @@ class StoryEngine:
         before = self._newest.timestamp() - self.params.likeness.window_seconds
         by_language: dict[str, list[tuple[Entry, StoryState]]] = {}
         for state in self._states.values():
+            state.settle_language()
             for entry in state.entries:
-                if entry.at_seconds >= before and not entry.words.round_up:
+                if entry.at_seconds >= before and not entry.words.round_up and entry.words.language == state.language:
                     by_language.setdefault(entry.words.language, []).append((entry, state))
         for language, found in by_language.items():
             shelf = self._shelf(language)

@@ -174,14 +174,26 @@ class Shelf:
         theirs, weights, lengths = self.grams.gather(near)
         by_letters = _sums(self._letters[theirs] * weights, lengths)
         self._letters[columns] = 0
-        like = self.like
-        share = np.float32(like.characters)
+        share = np.float32(self.like.characters)
         likeness: Floats = (1 - share) * shared.cosine + share * by_letters
-        likeness *= np.minimum(np.float32(like.lone_word) + np.float32(like.each_word) * shared.number, 1)
-        apart = np.abs(self._times[near] - self._times[row]) / like.window_seconds
-        likeness *= (1 - like.fade * np.minimum(apart, 1)).astype(np.float32)
-        likeness[self._feeds[near] == self._feeds[row]] *= np.float32(like.same_feed)
+        for factor in self._factors(row, near, shared.number):
+            likeness *= factor
         return likeness
+
+    def _factors(self, row: int, near: Numbers, shared_words: Floats) -> tuple[Floats, Floats, Floats]:
+        """What a likeness counts for: by the evidence behind it, by time, by feed."""
+        like = self.like
+        evidence = np.minimum(like.lone_word + like.each_word * shared_words, 1).astype(np.float32)
+        apart = np.abs(self._times[near] - self._times[row]) / like.window_seconds
+        time = (1 - like.fade * np.minimum(apart, 1)).astype(np.float32)
+        feed = np.where(self._feeds[near] == self._feeds[row], like.same_feed, 1.0).astype(np.float32)
+        return evidence, time, feed
+
+    def factors(self, row: int, other: int) -> tuple[float, float, float]:
+        """What the likeness of two rows is multiplied by: for the number of shared words, for time, for the feed."""
+        near = np.array([other])
+        evidence, time, feed = self._factors(row, near, self._shared_words(row, near).number)
+        return float(evidence[0]), float(time[0]), float(feed[0])
 
     def cross(self, some: Numbers, others: Numbers) -> Floats:
         """Likeness of each of `some` rows to each of `others`, as a matrix; 0 where the words have next to nothing in common."""
@@ -205,7 +217,8 @@ class Shelf:
         parts = self._stems[theirs] * weights
         self._stems[columns] = 0
         cosine, squares = _sums(parts, lengths), _sums(parts * parts, lengths)
-        return _SharedWords(cosine, cosine * cosine / np.maximum(squares, np.float32(1e-12)))
+        number = (cosine * cosine / np.maximum(squares, np.float32(1e-12))).astype(np.float32)
+        return _SharedWords(cosine, number)
 
     def among(self, rows: Numbers, known: Likenesses | None = None) -> Likenesses:
         """Likeness of all pairs of some rows, 1 on the diagonal; pairs that `known` holds are not compared again."""

@@ -57,6 +57,12 @@ class StoryState:
         self.last_seconds = max(self.last_seconds, entry.at_seconds)
         self._view = None
 
+    def settle_language(self) -> None:
+        """A story that a person made of two languages goes on in the one it was told in; members in others are kept, not compared."""
+        told = self.record.language if self.record is not None else None
+        if told is not None and told != self.language and any(entry.words.language == told for entry in self.entries):
+            self.language = told
+
     def absorb(self, other: StoryState) -> None:
         """Take over the members of a story that was merged into this one."""
         self.entries += other.entries
