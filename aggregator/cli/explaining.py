@@ -154,7 +154,7 @@ def _tell_pair(app: App, pair: Pair, as_json: bool) -> None:
             "likeness": pair.likeness,
             "words": pair.words,
             "characters": pair.characters,
-            "same_feed_factor": pair.factor,
+            "factor": pair.factor,
             "terms": _terms_to_json(pair.terms),
             "obstacles": list(pair.obstacles),
         }
@@ -163,7 +163,7 @@ def _tell_pair(app: App, pair: Pair, as_json: bool) -> None:
     titles = _titles(app, pair.items)
     for item in pair.items:
         click.echo(f"{item}  {titles[item]}")
-    click.echo(f"    Likeness {pair.likeness:.2f}: words {pair.words:.2f}, characters {pair.characters:.2f}, times {pair.factor:g}.")
+    click.echo(f"    Likeness {pair.likeness:.2f}: words {pair.words:.2f}, characters {pair.characters:.2f}, times {pair.factor:.2f}.")
     for sentence in pair.obstacles:
         click.echo(f"    {sentence}")
     _say_terms(pair.terms)
