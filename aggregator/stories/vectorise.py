@@ -148,11 +148,18 @@ def joined(batch: Sequence[Row]) -> tuple[Ints, Floats, NDArray[np.int64]]:
     return np.concatenate([columns for columns, _ in batch]), np.concatenate([values for _, values in batch]), lengths
 
 
+COLD = 100.0
+"""Items that hold no stem or gram are added to those counted: among the first dozen items of a language what two of them share
+would else weigh less than what only one says. From a thousand items on it changes nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class WordWeights:
-    """How stems are weighted: `background` is N0, how many items' worth of belief the shipped table gets."""
+    """How stems are weighted: `background` is N0, how many items' worth of belief the shipped table gets; `unread` how many
+    items without the stem are taken for read where there is no table (COLD)."""
 
     background: float = 10_000.0
+    unread: float = COLD
 
 
 class WordSpace:
@@ -191,7 +198,8 @@ class WordSpace:
         """Unit vectors of the weights, with the frequencies as they are now."""
         columns, tf, lengths = joined(batch)
         seen = self._background[columns] + self.window.frequency[columns] + np.float32(0.5)
-        idf = np.log(np.float32(self._believed() + self.window.documents + 1) / seen)
+        believed = self._believed() or self.weights.unread
+        idf = np.log(np.float32(believed + self.window.documents + 1) / seen)
         owner = np.repeat(np.arange(len(lengths)), lengths)
         return cut_apart(unit_length(tf * np.maximum(idf, 0), owner, len(lengths)), lengths)
 
@@ -221,6 +229,7 @@ class GramWeights:
     lengths: tuple[int, ...] = (3, 5)
     k1: float = 1.2
     bits: int = 20
+    unread: float = COLD
 
     @property
     def columns(self) -> int:
@@ -264,7 +273,7 @@ class GramSpace:
     def weigh(self, batch: Sequence[Row]) -> list[Floats]:
         """Vectors of the weights with the frequencies as they are now; each length's part has the same share of the unit."""
         columns, tf, lengths = joined(batch)
-        idf = np.log(np.float32(self.window.documents + 1) / (self.window.frequency[columns] + np.float32(0.5)))
+        idf = np.log(np.float32(self.weights.unread + self.window.documents + 1) / (self.window.frequency[columns] + np.float32(0.5)))
         parts = len(self.weights.lengths)
         owner = np.repeat(np.arange(len(lengths)), lengths) * parts + (columns >> self.weights.bits)
         share = np.float32(1 / np.sqrt(parts))

@@ -226,7 +226,7 @@ def test_pair_sums_kept_up_one_by_one_equal_a_rebuild() -> None:
     luck = random.Random(7)
     items = [item(n, " ".join(luck.sample(words[luck.randrange(3) * 8 :][:14], 6)), " ".join(luck.sample(words, 8))) for n in range(1, 161)]
     # every member of a story that some member ties to an item is looked at, so that sums over neighbours are sums over all
-    engine, changes = grouped(items, StoryParams(join=0.6, merge=0.55, batch=4, likeness=Likeness(candidate=0.0, promising=0.0)))
+    engine, changes = grouped(items, StoryParams(join=0.7, merge=0.65, batch=4, likeness=Likeness(candidate=0.0, promising=0.0)))
     known = engine._pairs["en"].known()
     assert len(known) > 20
     assert "repair" in {membership.rule for membership in changes.memberships}

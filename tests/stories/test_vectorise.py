@@ -115,3 +115,12 @@ def test_the_shipped_table_is_what_the_counts_give(language: str) -> None:
     source = shared_path(f"data/df-{language}-2023-01-05.tsv.gz")
     with gzip.open(source, "rt", encoding="utf-8") as lines:
         assert make_table(lines, language) == load_tables()[language]
+
+
+def test_among_the_first_items_of_a_language_what_two_share_weighs_nearly_as_much_as_what_one_says() -> None:
+    space = WordSpace(None, WordWeights())
+    rows = [space.columns(read_item(item(n, title, language="de"))) for n, title in enumerate(("Hafen Streik", "Hafen Brand"), 1)]
+    space.window.count([0.0, 0.0], [columns for columns, _ in rows])
+    first, _ = space.weigh(rows)
+    shared, own = (float(first[rows[0][0].tolist().index(space.numbers[stem])]) for stem in ("haf", "streik"))
+    assert own > shared > 0.85 * own
