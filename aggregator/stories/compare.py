@@ -95,13 +95,15 @@ class Comparer:
             factor=round(evidence * time * feed, 4),
             likeness=round(likeness, 4),
             terms=self._terms(shelf, rows),
-            obstacles=(*obstacles, *_discounts(evidence, time)),
+            obstacles=(*obstacles, *_discounts(evidence, time, feed)),
         )
 
     def _alone(self, shelf: Shelf, rows: tuple[int, int], *, characters: float) -> float:
         """One ingredient of the likeness, by the same code, with all that may stand in its way left out."""
         kept = shelf.like
-        shelf.like = replace(kept, characters=characters, candidate=-1.0, lone_word=1.0, fade=0.0, same_feed=1.0)
+        shelf.like = replace(
+            kept, characters=characters, candidate=-1.0, lone_word=1.0, fade=0.0, same_feed=1.0, series_seconds=float("inf")
+        )
         shelf.like = replace(shelf.like, window_seconds=float("inf"))
         try:
             return float(shelf.cross(np.array(rows[:1]), np.array(rows[1:]))[0, 0])
@@ -196,9 +198,11 @@ class Comparer:
         return tuple(found)
 
 
-def _discounts(evidence: float, time: float) -> list[str]:
+def _discounts(evidence: float, time: float, feed: float) -> list[str]:
     """Why a likeness counts for less, as sentences; nothing below five per cent."""
     found = []
+    if feed == 0:
+        found.append("One feed repeats its headline on another day: they are numbers of a series.")
     if evidence < 0.95:
         found.append(f"Few words make up what they share: their likeness counts times {evidence:.2f}.")
     if time < 0.95:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aggregator.stories.frequencies import FrequencyTable
 from aggregator.stories.state import Entry, Likenesses
+from aggregator.stories.text import frame
 from aggregator.stories.vectorise import Floats, GramSpace, GramWeights, Rows, WordSpace, WordWeights
 
 Numbers = NDArray[np.int64]
@@ -28,8 +30,9 @@ class Likeness:
     must reach before characters are compared (next to no decision changes, a tenth of the work). `characters`: their share.
     `lone_word`, `each_word`: a likeness that rests on one shared word counts `lone_word` + `each_word`, on two `each_word`
     more, until it counts in full: items with little text else meet in a single rare word. `fade`: share that a whole window of
-    time takes away. `same_feed`: factor for two items of one feed, whose series look alike. `window_seconds`: items published
-    further apart are not compared.
+    time takes away. `same_feed`: factor for two items of one feed, whose series look alike; `series_seconds`: when it repeats a
+    headline (but for numbers and dates) after so long, the two are numbers of a series and not alike at all. `window_seconds`:
+    items published further apart are not compared.
     """
 
     candidate: float = 0.04
@@ -39,6 +42,7 @@ class Likeness:
     each_word: float = 0.15
     fade: float = 0.15
     same_feed: float = 0.7
+    series_seconds: float = 12 * 3600
     window_seconds: float = 3 * 86_400
     words: WordWeights = field(default_factory=WordWeights)
     grams: GramWeights = field(default_factory=GramWeights)
@@ -64,6 +68,7 @@ class Shelf:
         self.entries: list[Entry] = []
         self._stories = np.full(1024, NOBODY, dtype=np.int64)
         self._feeds = np.zeros(1024, dtype=np.int64)
+        self._frames = np.zeros(1024, dtype=np.int64)
         self._times = np.zeros(1024, dtype=np.float64)
         self._stems = np.zeros(4096, dtype=np.float32)
         self._letters = np.zeros(likeness.grams.columns, dtype=np.float32)
@@ -98,6 +103,7 @@ class Shelf:
         self._make_room(first + len(entries))
         self._feeds[first : first + len(entries)] = feeds
         self._times[first : first + len(entries)] = times
+        self._frames[first : first + len(entries)] = [_frame_number(entry) for entry in entries]
         for (columns, _), weights in zip(stems, self.word_space.weigh(stems), strict=True):
             self.words.append(columns, weights)
         for (columns, _), weights in zip(grams, self.gram_space.weigh(grams), strict=True):
@@ -110,6 +116,7 @@ class Shelf:
             more = max(rows, 2 * len(self._stories)) - len(self._stories)
             self._stories = np.concatenate([self._stories, np.full(more, NOBODY, dtype=np.int64)])
             self._feeds = np.concatenate([self._feeds, np.zeros(more, dtype=np.int64)])
+            self._frames = np.concatenate([self._frames, np.zeros(more, dtype=np.int64)])
             self._times = np.concatenate([self._times, np.zeros(more, dtype=np.float64)])
 
     def retire(self, before: float) -> list[int]:
@@ -129,7 +136,7 @@ class Shelf:
         self.grams.keep(kept, self.like.grams.columns)
         self.entries = [self.entries[row] for row in kept.tolist()]
         room = max(1024, 2 * len(kept))
-        for name, filler in (("_stories", NOBODY), ("_feeds", 0), ("_times", 0)):
+        for name, filler in (("_stories", NOBODY), ("_feeds", 0), ("_frames", 0), ("_times", 0)):
             old = getattr(self, name)
             new = np.full(room, filler, dtype=old.dtype)
             new[: len(kept)] = old[kept]
@@ -184,9 +191,12 @@ class Shelf:
         """What a likeness counts for: by the evidence behind it, by time, by feed."""
         like = self.like
         evidence = np.minimum(like.lone_word + like.each_word * shared_words, 1).astype(np.float32)
-        apart = np.abs(self._times[near] - self._times[row]) / like.window_seconds
-        time = (1 - like.fade * np.minimum(apart, 1)).astype(np.float32)
-        feed = np.where(self._feeds[near] == self._feeds[row], like.same_feed, 1.0).astype(np.float32)
+        apart = np.abs(self._times[near] - self._times[row])
+        time = (1 - like.fade * np.minimum(apart / like.window_seconds, 1)).astype(np.float32)
+        same = self._feeds[near] == self._feeds[row]
+        feed = np.where(same, like.same_feed, 1.0).astype(np.float32)
+        if self._frames[row]:
+            feed[same & (self._frames[near] == self._frames[row]) & (apart >= like.series_seconds)] = 0
         return evidence, time, feed
 
     def factors(self, row: int, other: int) -> tuple[float, float, float]:
@@ -245,6 +255,12 @@ class Shelf:
         whole = sum(part for part, _ in parts) or 1.0
         ordered = sorted((pair for pair in parts if pair[0] > 0), key=lambda pair: (-pair[0], pair[1]))
         return [(self.word_space.stems[column], part / whole) for part, column in ordered]
+
+
+def _frame_number(entry: Entry) -> int:
+    """Equal for two headlines of one series; 0 for a headline that is hardly one."""
+    said = frame(entry.words.title)
+    return crc32(said.encode()) + 1 if said else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,88 @@ def is_round_up(title: str) -> bool:
     return any_rule(title, ROUND_UP)
 
 
+_CALENDAR = frozenset(
+    (
+        # fmt: off
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+        "am",
+        "pm",
+        "st",
+        "nd",
+        "rd",
+        "th",
+        "poniedziałek",
+        "wtorek",
+        "środa",
+        "środę",
+        "czwartek",
+        "piątek",
+        "sobota",
+        "sobotę",
+        "niedziela",
+        "niedzielę",
+        "stycznia",
+        "lutego",
+        "marca",
+        "kwietnia",
+        "maja",
+        "czerwca",
+        "lipca",
+        "sierpnia",
+        "września",
+        "października",
+        "listopada",
+        "grudnia",
+        # fmt: on
+    )
+)
+"""Names of days and months, and what stands beside their numbers."""
+
+
+def frame(title: str) -> str:
+    """A title without numbers and names of days and months: what the titles of one series have in common ("Tide tables for");
+    "" when fewer than two words are left."""
+    words = [word for word in re.findall(r"[^\W\d_]+", title.lower()) if word not in _CALENDAR]
+    return " ".join(words) if len(words) > 1 else ""
+
+
 # --- language --------------------------------------------------------------------------------------------------------
 
 _CHECK_BELOW = 0.12

@@ -113,6 +113,14 @@ def test_items_of_one_feed_must_be_more_alike() -> None:
     assert of(grouped(together)[1], 2).score == pytest.approx(0.7 * of(grouped(apart)[1], 2).score, rel=1e-3)
 
 
+@pytest.mark.parametrize(("hours", "feed", "together"), [(24, "harbour", False), (2, "harbour", True), (24, "other", True)])
+def test_a_feed_that_repeats_a_headline_another_day_runs_a_series(hours: int, feed: str, together: bool) -> None:
+    told = ("Tide tables for {}, {} May", "High water at the harbour of Port Ness and at Cape Rudd, morning and evening.")
+    first = item(1, told[0].format("Tuesday", 14), told[1], feed="harbour")
+    second = item(2, told[0].format("Wednesday", 15), told[1], feed=feed, minutes=10 + 60 * hours)
+    assert (len(groups(grouped([first, second])[1])) == 1) is together
+
+
 def test_the_further_apart_two_items_were_published_the_less_alike_they_are() -> None:
     soon, late = (grouped([item(1, *QUAKE[0]), item(2, *QUAKE[2], minutes=minutes)])[1] for minutes in (10, 10 + 36 * 60))
     assert of(late, 2).score == pytest.approx(of(soon, 2).score * (1 - 0.15 / 2), rel=1e-3)

@@ -11,6 +11,7 @@ from aggregator.stories.text import (
     clean_summary,
     clean_title,
     fold,
+    frame,
     is_round_up,
     language_of,
     letters,
@@ -134,3 +135,17 @@ def test_reading_never_fails_and_words_and_stems_stay_parallel(title: str, summa
     assert len(words.title_words) == len(words.title_stems)
     assert len(words.summary_words) == len(words.summary_stems)
     assert "" not in words.counts
+
+
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("Tide tables for Tuesday, 14 May", "tide tables for"),
+        ("TIDE TABLES FOR WEDNESDAY, 15TH MAY 2024", "tide tables for"),
+        ("Harbour 3-1 Athletic", "harbour athletic"),
+        ("Friday", ""),
+        ("Markets 14/05", ""),
+    ],
+)
+def test_the_frame_of_a_headline_has_no_numbers_and_dates(title: str, said: str) -> None:
+    assert frame(title) == said
