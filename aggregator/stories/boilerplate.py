@@ -181,6 +181,16 @@ ROUND_UP = _rules(
         r"\btoday['’]s (?:headlines|news|top)\b",
     ),
     (
+        "firstft first_thing the_morning_after the_papers report_",
+        r"^first ?ft\b",
+        r"^(?:first thing|the morning after|the papers):",
+        r"^\d{1,2}:\d\d report\b",
+    ),
+    (
+        "rzeczy",
+        r"\brzeczy,? które (?:warto|trzeba|musisz|należy) (?:dziś )?wiedzieć\b",
+    ),
+    (
         "market rate pkr price",
         r"\bmarket talk\b",
         r"\bstock market today\b",

@@ -56,14 +56,14 @@ History = Callable[[datetime, datetime], Sequence[tuple[Item, int]]]
 
 @dataclass(frozen=True, slots=True)
 class StoryParams:
-    """Thresholds of the grouping; each lies on a plateau of the labelled streams (join .235-.265 scores the same within noise).
+    """Thresholds of the grouping; each lies on a plateau of the labelled streams (join .22-.25 scores the same within noise).
 
     `inflected`: factor on both where one word has many forms (text.INFLECTED). `round` is how many items are organised before
     stories are described and linked; `topic_history` how far back topics look.
     """
 
-    join: float = 0.245
-    merge: float = 0.235
+    join: float = 0.24
+    merge: float = 0.23
     inflected: float = 0.8
     batch: int = 50
     round: int = 2000

@@ -143,78 +143,12 @@ def is_round_up(title: str) -> bool:
     return any_rule(title, ROUND_UP)
 
 
-_CALENDAR = frozenset(
-    (
-        # fmt: off
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "mon",
-        "tue",
-        "wed",
-        "thu",
-        "fri",
-        "sat",
-        "sun",
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "sept",
-        "oct",
-        "nov",
-        "dec",
-        "am",
-        "pm",
-        "st",
-        "nd",
-        "rd",
-        "th",
-        "poniedziałek",
-        "wtorek",
-        "środa",
-        "środę",
-        "czwartek",
-        "piątek",
-        "sobota",
-        "sobotę",
-        "niedziela",
-        "niedzielę",
-        "stycznia",
-        "lutego",
-        "marca",
-        "kwietnia",
-        "maja",
-        "czerwca",
-        "lipca",
-        "sierpnia",
-        "września",
-        "października",
-        "listopada",
-        "grudnia",
-        # fmt: on
-    )
-)
+_DAYS = "monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun am pm st nd rd th"
+_MONTHS = "january february march april may june july august september october november december"
+_SHORT_MONTHS = "jan feb mar apr jun jul aug sep sept oct nov dec"
+_POLISH_DAYS = "poniedziałek wtorek środa środę czwartek piątek sobota sobotę niedziela niedzielę"
+_POLISH_MONTHS = "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia"
+_CALENDAR = frozenset(" ".join((_DAYS, _MONTHS, _SHORT_MONTHS, _POLISH_DAYS, _POLISH_MONTHS)).split())
 """Names of days and months, and what stands beside their numbers."""
 
 

@@ -109,7 +109,9 @@ def test_an_english_declaration_is_doubted_when_the_text_has_no_english() -> Non
 @pytest.mark.parametrize(
     "title",
     ["Morning Briefing: what to expect", "Today’s Wordle hints and answer", "Your daily horoscope", "UK Pound to PKR rate today",
-     "Monday’s newsletter", "Kursy walut 27.12", "Pogoda na dziś - środa 27.12", "Week in pictures", "Horoskop na środę"],
+     "Monday’s newsletter", "Kursy walut 27.12", "Pogoda na dziś - środa 27.12", "Week in pictures", "Horoskop na środę",
+     "FirstFT: container ships avoid the strait", "12:30 Report — the justices say farewell",
+     "Pięć rzeczy, które warto wiedzieć 20 grudnia"],
 )  # fmt: skip
 def test_titles_of_many_subjects_are_round_ups(title: str) -> None:
     assert is_round_up(title)
@@ -123,6 +125,7 @@ def test_titles_of_many_subjects_are_round_ups(title: str) -> None:
         "Ministers quiz the bank’s chief",
         "Kurs na wojnę",
         "Strong pound hurts exporters",
+        "Reporters do the first thing: run",
     ],
 )
 def test_ordinary_headlines_are_not(title: str) -> None:
