@@ -1,6 +1,6 @@
 """The active items of one language as rows of vectors, and which of them are like a new one. Pure.
 
-word cosine > 0.04, some member of the story >= 0.12 | half words, half characters | x shared evidence x time x same feed
+word cosine > 0.04, some member of the story >= 0.15 | half words, half characters | x shared evidence x time x same feed
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from aggregator.stories.frequencies import FrequencyTable
 from aggregator.stories.state import Entry, Likenesses
 from aggregator.stories.text import frame
-from aggregator.stories.vectorise import Floats, GramSpace, GramWeights, Rows, WordSpace, WordWeights
+from aggregator.stories.vectorise import Floats, GramSpace, GramWeights, Rows, WordSpace, WordWeights, row_sums
 
 Numbers = NDArray[np.int64]
 NOBODY = -1
@@ -27,16 +27,16 @@ class Likeness:
     """What counts as alike, and within what time.
 
     `candidate`: word cosine below which two items are not alike at all. `promising`: word cosine that some member of a story
-    must reach before characters are compared (next to no decision changes, a tenth of the work). `characters`: their share.
-    `lone_word`, `each_word`: a likeness that rests on one shared word counts `lone_word` + `each_word`, on two `each_word`
-    more, until it counts in full: items with little text else meet in a single rare word. `fade`: share that a whole window of
-    time takes away. `same_feed`: factor for two items of one feed, whose series look alike; `series_seconds`: when it repeats a
+    must reach before characters are compared (against .12 no decision on the labelled days changed; a tenth of the work).
+    `characters`: their share. `lone_word`, `each_word`: a likeness that rests on one shared word counts `lone_word` +
+    `each_word`, on two `each_word` more, until it counts in full: items with little text else meet in a single rare word.
+    `fade`: share that a whole window of time takes away. `same_feed`: factor for two items of one feed, whose series look alike; `series_seconds`: when it repeats a
     headline (but for numbers and dates) after so long, the two are numbers of a series and not alike at all. `window_seconds`:
     items published further apart are not compared.
     """
 
     candidate: float = 0.04
-    promising: float = 0.12
+    promising: float = 0.15
     characters: float = 0.5
     lone_word: float = 0.55
     each_word: float = 0.15
@@ -178,8 +178,7 @@ class Shelf:
         columns, values = self.grams.row(row)
         # a dense row to look up in: a sparse product of so few rows costs four times as much in checks
         self._letters[columns] = values
-        theirs, weights, lengths = self.grams.gather(near)
-        by_letters = _sums(self._letters[theirs] * weights, lengths)
+        by_letters = self.grams.products(near, self._letters)
         self._letters[columns] = 0
         share = np.float32(self.like.characters)
         likeness: Floats = (1 - share) * shared.cosine + share * by_letters
@@ -226,7 +225,7 @@ class Shelf:
         theirs, weights, lengths = self.words.gather(others)
         parts = self._stems[theirs] * weights
         self._stems[columns] = 0
-        cosine, squares = _sums(parts, lengths), _sums(parts * parts, lengths)
+        cosine, squares = row_sums(parts, lengths), row_sums(parts * parts, lengths)
         number = (cosine * cosine / np.maximum(squares, np.float32(1e-12))).astype(np.float32)
         return _SharedWords(cosine, number)
 
@@ -289,12 +288,3 @@ def _promising(pairs: _Pairs, groups: Numbers, least: float) -> _Pairs:
     best = np.maximum.reduceat(pairs.cosine[order], starts)
     kept = order[np.repeat(best >= least, np.diff(np.append(starts, len(order))))]
     return _Pairs(pairs.row[kept], pairs.near[kept], pairs.cosine[kept])
-
-
-def _sums(values: Floats, lengths: Numbers) -> Floats:
-    """Sum of each stretch of `values`; empty stretches give 0, which reduceat alone would not."""
-    whole = np.zeros(len(lengths), dtype=np.float32)
-    filled = lengths > 0
-    if filled.any():
-        whole[filled] = np.add.reduceat(values, (np.cumsum(lengths) - lengths)[filled])
-    return whole

@@ -67,6 +67,10 @@ class Window:
         self._held = [(at, number, np.sort(new[held])) for at, number, held in self._held]
 
 
+_MANY = 40
+"""Rows from which a sparse product, dear to set up, is cheaper than looking up their values by numpy."""
+
+
 class Rows:
     """A sparse matrix that grows by rows: CSR buffers with doubling capacity."""
 
@@ -99,6 +103,14 @@ class Rows:
         lengths = self._ends[numbers + 1] - starts
         places = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
         return self._indices[places], self._values[places], lengths
+
+    def products(self, numbers: NDArray[np.int64], dense: Floats) -> Floats:
+        """Product of each of some rows with a dense vector as wide as the rows."""
+        if len(numbers) < _MANY:
+            columns, values, lengths = self.gather(numbers)
+            return row_sums(dense[columns] * values, lengths)
+        product: Floats = self.matrix(len(dense))[numbers] @ dense
+        return product
 
     def matrix(self, columns: int) -> csr_matrix:
         """All rows, without copying, as a matrix of that width."""
@@ -138,6 +150,15 @@ def unit_length(values: Floats, owner: NDArray[np.int64], owners: int) -> Floats
 def cut_apart(values: Floats, lengths: NDArray[np.int64]) -> list[Floats]:
     """Joined rows as rows again."""
     return np.split(values, np.cumsum(lengths)[:-1])
+
+
+def row_sums(values: Floats, lengths: NDArray[np.int64]) -> Floats:
+    """Sum of each stretch of `values`; empty stretches give 0, which reduceat alone would not."""
+    whole = np.zeros(len(lengths), dtype=np.float32)
+    filled = lengths > 0
+    if filled.any():
+        whole[filled] = np.add.reduceat(values, (np.cumsum(lengths) - lengths)[filled])
+    return whole
 
 
 def joined(batch: Sequence[Row]) -> tuple[Ints, Floats, NDArray[np.int64]]:
