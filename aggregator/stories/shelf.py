@@ -30,9 +30,9 @@ class Likeness:
     must reach before characters are compared (against .12 no decision on the labelled days changed; a tenth of the work).
     `characters`: their share. `lone_word`, `each_word`: a likeness that rests on one shared word counts `lone_word` +
     `each_word`, on two `each_word` more, until it counts in full: items with little text else meet in a single rare word.
-    `fade`: share that a whole window of time takes away. `same_feed`: factor for two items of one feed, whose series look alike; `series_seconds`: when it repeats a
-    headline (but for numbers and dates) after so long, the two are numbers of a series and not alike at all. `window_seconds`:
-    items published further apart are not compared.
+    `fade`: share that a whole window of time takes away. `same_feed`: factor for two items of one feed, whose series look alike;
+    `series_seconds`: when it repeats a headline (but for numbers and dates) after so long, the two are numbers of a series and
+    not alike at all. `window_seconds`: items published further apart are not compared.
     """
 
     candidate: float = 0.04

@@ -31,6 +31,8 @@ FOLDER = Path(__file__).resolve().parent
 FLOORS = FOLDER / "floors.json"
 OWN = "own"
 GOLD = {"gold-2023-12-26": "data/gold-2023-12-26.jsonl.gz", "gold-pl-2023-12-27": "data/gold-pl-2023-12-27.jsonl.gz"}
+WARM = "gold-2023-12-26-warm"
+STREAM, WARM_GOLD = "data/stream-2023-12.jsonl.gz", "gold-2023-12-26"
 MARGINS = {"bcubed_f1": 0.01, "pairwise_f1": 0.03, "related_f1": 0.05}
 """How far below what was measured a floor is set. A pair or a topic more or less in four hundred items is worth more than noise
 in a thousand, hence the wider ones."""
@@ -71,6 +73,12 @@ def read_gold(name: str, path: Path) -> Corpus:
         return Corpus(name, {name: _lines(file.read())})
 
 
+def read_warm(folder: Path) -> Corpus:
+    """The labelled English day among the whole stream around it, as a daemon would have met it."""
+    streams = (read_gold(WARM, folder / path) for path in (STREAM, GOLD[WARM_GOLD]))
+    return Corpus(WARM, {WARM: tuple(line for stream in streams for line in stream.lines[WARM])})
+
+
 def _lines(text: str) -> tuple[str, ...]:
     return tuple(line for line in text.splitlines() if line.strip())
 
@@ -79,7 +87,7 @@ def group(rows: Sequence[JsonObject]) -> Evaluation:
     """All rows through the engine that the program itself builds, as one stream that begins with nothing known."""
     return evaluate(
         rows,
-        rows,
+        [row for row in rows if "story" in row],
         make_item=lambda row: to_item(row, READ_AT),
         make_engine=lambda history: make_engine(Settings(), history),
         timer=lambda: 0.0,

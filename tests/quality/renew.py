@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.quality.corpus import FLOORS, GOLD, MARGINS, Corpus, group, read_floors, read_gold, read_own
+from tests.quality.corpus import FLOORS, GOLD, MARGINS, Corpus, group, read_floors, read_gold, read_own, read_warm
 from tests.shared import shared_folder
 
 Floors = dict[str, dict[str, Any]]
@@ -51,7 +51,7 @@ def renewed(known: Mapping[str, Mapping[str, Any]], scores: Mapping[str, float],
 
 def corpora(gold: bool) -> list[Corpus]:
     """The own set, and with `gold` the shared labelled days. Raises FileNotFoundError where those are not."""
-    shared = [read_gold(name, shared_folder() / path) for name, path in GOLD.items()] if gold else []
+    shared = [*(read_gold(name, shared_folder() / path) for name, path in GOLD.items()), read_warm(shared_folder())] if gold else []
     return [read_own(), *shared]
 
 

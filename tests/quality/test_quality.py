@@ -11,6 +11,8 @@ from aggregator.stories.evaluate import Evaluation
 from tests.quality.corpus import (
     GOLD,
     MARGINS,
+    STREAM,
+    WARM_GOLD,
     Corpus,
     group,
     grouped_own,
@@ -19,11 +21,12 @@ from tests.quality.corpus import (
     read_floors,
     read_gold,
     read_own,
+    read_warm,
     shuffled,
     theme_scores,
 )
 from tests.quality.renew import WouldSinkError, renewed
-from tests.shared import shared_path
+from tests.shared import shared_folder, shared_path
 
 SHUFFLED = 0.01
 """How much B-cubed F1 may change when items of the same minute come in another order."""
@@ -117,6 +120,14 @@ def test_the_order_within_a_minute_matters_little_on_a_labelled_day(gold: tuple[
     corpus, result = gold
     again = group(shuffled(corpus.rows, 1, 1))
     assert abs(again.scores["bcubed_f1"] - result.scores["bcubed_f1"]) < SHUFFLED
+
+
+def test_the_labelled_day_keeps_its_scores_after_the_stream_before_it() -> None:
+    for path in (STREAM, GOLD[WARM_GOLD]):
+        shared_path(path)
+    corpus = read_warm(shared_folder())
+    assert_fingerprint(corpus, "python -m tests.quality.renew --gold")
+    assert not below(corpus, group(corpus.rows).scores)
 
 
 # --- how floors move ----------------------------------------------------------------------------------------------------
