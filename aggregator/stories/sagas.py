@@ -94,7 +94,7 @@ class UnitSpace:
 
     def fit(self, documents: Sequence[Units], least: int = 4) -> UnitSpace:
         """Learn rarities from all units and the projection from those in `least` documents or more."""
-        counts = Counter(unit for units in documents for unit, _ in units)
+        counts = Counter([unit for units in documents for unit, _ in units])
         self.documents_ = len(documents)
         self.counts_ = counts
         least = min(least, 1 + len(documents) // 200)
@@ -118,18 +118,15 @@ class UnitSpace:
         from scipy.sparse import csr_matrix
         from sklearn.preprocessing import normalize
 
-        columns: list[int] = []
-        values: list[float] = []
-        starts = [0]
-        index = self.index_
-        for units in documents:
-            for unit, weight in units:
-                if (column := index.get(unit)) is not None:
-                    columns.append(column)
-                    values.append(weight)
-            starts.append(len(columns))
-        data = np.array(values, dtype=np.float32), np.array(columns, dtype=np.int32), np.array(starts)
-        matrix = csr_matrix(data, shape=(len(starts) - 1, len(index)))
+        units = list(documents)
+        known = self.index_.get
+        columns = np.array([known(unit, -1) for each in units for unit, _ in each], dtype=np.int32)
+        values = np.array([weight for each in units for _, weight in each], dtype=np.float32)
+        starts = np.concatenate(([0], np.cumsum([len(each) for each in units], dtype=np.int64)))
+        here = columns >= 0
+        starts = np.concatenate(([0], np.cumsum(here)))[starts]
+        data = values[here], columns[here], starts
+        matrix = csr_matrix(data, shape=(len(units), len(self.index_)))
         matrix.data *= self.rarity_[matrix.indices]
         return normalize(matrix, copy=False) if matrix.shape[0] else matrix
 
@@ -235,11 +232,10 @@ def _owners(holds: Any, anchors: NDArray[np.int64], groups: NDArray[np.int64], p
     any_of, two_of = held.copy(), held.copy()
     any_of.data = np.ones_like(any_of.data)
     two_of.data = (two_of.data >= 2).astype(np.float32)
-    share = (holds.T @ any_of).tolil()
+    share = (holds.T @ any_of).tocsr()
     both = (holds[:, anchors].T @ two_of).tocsr()
-    for i, (anchor, group) in enumerate(zip(anchors, groups, strict=True)):
-        share[anchor, group] = both[i, group]
-    share = share.tocsr()
+    own = np.asarray(both[np.arange(len(anchors)), groups] - share[anchors, groups]).ravel()
+    share = (share + csr_matrix((own, (anchors, groups)), shape=share.shape)).tocsr()
     total = np.maximum(np.asarray(holds.sum(axis=0)).ravel(), 1)
     share.data /= np.repeat(total, np.diff(share.indptr))
     share.data = np.where(share.data >= 0.25, -np.log(1 - np.minimum(share.data, 0.95)), 0).astype(np.float32)
@@ -283,6 +279,7 @@ def _saga(
 
 def profile_of(centre: NDArray[Any], names: list[str]) -> dict[str, float]:
     """The strongest units of a centroid, the strongest with weight 1."""
-    top = np.argsort(-centre, kind="stable")[:PROFILE_UNITS]
+    held = np.flatnonzero(centre > 0)
+    top = held[np.argsort(-centre[held], kind="stable")[:PROFILE_UNITS]]
     largest = max(float(centre[top[0]]), 1e-9) if len(top) else 1.0
     return {names[i]: round(float(centre[i]) / largest, 4) for i in top if centre[i] > 0.02 * largest}

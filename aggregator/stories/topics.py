@@ -84,7 +84,8 @@ LEADING_UNITS = 8
 class _Reader:
     """Language and units of the items of the history, read once as long as they stay in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._known: dict[tuple[int, str], tuple[str, Units]] = {}
 
     def read(self, items: Iterable[Item]) -> list[tuple[str, Units]]:
@@ -93,14 +94,25 @@ class _Reader:
         found = []
         for item in items:
             key = item.id, item.content_hash
-            said = kept.get(key) or self._known.get(key)
-            if said is None:
-                words = read_item(item)
-                said = words.language, () if words.round_up else units_of(words)
+            said = kept.get(key) or self._known.get(key) or _said(read_item(item))
             kept[key] = said
             found.append(said)
         self._known = kept
         return found
+
+    def units(self, item: Item, words: ItemWords) -> Units:
+        """The units of an item whose words are known already; no other place reads it again."""
+        key = item.id, item.content_hash
+        said = self._known.get(key)
+        if said is None:
+            if len(self._known) >= self._most:
+                self._known.clear()
+            said = self._known[key] = _said(words)
+        return said[1]
+
+
+def _said(words: ItemWords) -> tuple[str, Units]:
+    return words.language, () if words.round_up else units_of(words)
 
 
 class TopicLinker:
@@ -113,7 +125,7 @@ class TopicLinker:
         self.params = params
         self._ids = count(1)
         self._known: tuple[Topic, ...] = ()
-        self._reader = _Reader()
+        self._reader = _Reader(2 * params.history_items)
         self._due: Sequence[tuple[Item, int]] | None = None
         self._linkers: dict[str, _LanguageLinker] = {}
 
@@ -124,8 +136,8 @@ class TopicLinker:
     def rebuild(self, history: Sequence[tuple[Item, int]], at: datetime) -> TopicChanges:
         """Take the history (items with their story ids) to learn sagas from; the next `link` learns and judges all stories anew.
 
-        Put off until then, because an archive's round may cross many days: it pays once. Learning takes about 8 s for 25,000
-        items; the items' words are kept from one rebuild to the next, so that only new items are read again.
+        Put off until then, because an archive's round may cross many days: it pays once. Learning takes about 4 s for 25,000
+        items; units are kept from one rebuild to the next, and taken from the stories, so that hardly an item is read twice.
         """
         self._due = sorted(history, key=lambda pair: (pair[0].published_at, pair[0].id))[-self.params.history_items :]
         return TopicChanges()
@@ -135,6 +147,9 @@ class TopicLinker:
 
         `topic_of` and `related` speak of the changed stories and of those whose topic or neighbours changed with them.
         """
+        for view in changed if self._due is not None else ():
+            for item, words in zip(view.items, view.words, strict=True):
+                self._reader.units(item, words)
         due = self._history()
         of_changed, of_active = _by_language(changed), _by_language(active)
         found = [
@@ -151,7 +166,7 @@ class TopicLinker:
 
     def _linker(self, language: str) -> _LanguageLinker:
         if language not in self._linkers:
-            self._linkers[language] = _LanguageLinker(self.params, self._known, self._ids)
+            self._linkers[language] = _LanguageLinker(self.params, self._known, self._ids, self._reader)
         return self._linkers[language]
 
     def _history(self) -> dict[str, list[_Read]]:
@@ -182,10 +197,14 @@ class _Read:
 class _LanguageLinker:
     """The topics of one language."""
 
-    def __init__(self, params: TopicParams, topics: Sequence[Topic], ids: Iterator[int]) -> None:
+    def __init__(self, params: TopicParams, topics: Sequence[Topic], ids: Iterator[int], reader: _Reader) -> None:
         self.params = params
         self._new_ids = ids
-        self._topics = {topic.id: _State(_strongest_first(topic), saga=topic.threshold > 0) for topic in topics}
+        self._reader = reader
+        self._topics: dict[int, _State] = {}
+        self._leading: dict[str, set[int]] = {}
+        for topic in topics:
+            self._keep(_State(_strongest_first(topic), saga=topic.threshold > 0))
         self._seen: set[tuple[int, str]] = set()
         self._space: UnitSpace | None = None
         self._learned = False
@@ -200,8 +219,11 @@ class _LanguageLinker:
 
     # --- once a day --------------------------------------------------------------------------------------------------
 
-    def _learn(self, history: Sequence[_Read], at: datetime) -> list[Topic]:
-        """Learn sagas; returns the topics that were made or changed. Too little history, or hardly any news in it: nothing."""
+    def _learn(self, history: Sequence[_Read], known: Mapping[int, ItemWords], at: datetime) -> list[Topic]:
+        """Learn sagas; returns the topics that were made or changed. Too little history, or hardly any news in it: nothing.
+
+        `known`: item id -> words, of the items that need not be read for their spelling.
+        """
         keys = {(read.item.id, read.item.content_hash) for read in history}
         if len(history) < self.params.least_history or len(keys - self._seen) < self.params.least_news * len(history):
             return []
@@ -217,12 +239,15 @@ class _LanguageLinker:
             for topic_id, state in self._topics.items()
             if topic_id in living or state.topic.last_published_at is None or state.topic.last_published_at >= oldest
         }
+        self._leading = {}
+        for state in self._topics.values():
+            self._keep(state)
         taken: set[int] = set()
         for saga in learn_sagas(records, self._space, self.params.sagas):
             topic_id = self._resembling(saga.profile, taken)
             taken.add(topic_id)
             members = [history[i].item for i in saga.members]
-            topic = self._describe(topic_id, saga.profile, [read_item(item) for item in _newest(members)])
+            topic = self._describe(topic_id, saga.profile, [known.get(item.id) or read_item(item) for item in _newest(members)])
             times = [item.published_at for item in members]
             topic = replace(
                 topic,
@@ -231,21 +256,23 @@ class _LanguageLinker:
                 last_published_at=max(times + _known(topic.last_published_at)),
                 story_count=max(topic.story_count, len({history[i].story_id for i in saga.members})),
             )
-            self._topics[topic_id] = _State(topic, saga=True)
+            self._keep(_State(topic, saga=True))
         return [self._topics[topic_id].topic for topic_id in taken]
 
     def _threshold(self, closeness: float) -> float:
         return self.params.attach + self.params.own_share * (min(closeness, 1.1) - 1)
 
+    def _keep(self, state: _State) -> None:
+        """Take a topic in, and note it under the strongest units of its profile."""
+        self._topics[state.topic.id] = state
+        for unit in islice(state.topic.profile, LEADING_UNITS):
+            self._leading.setdefault(unit, set()).add(state.topic.id)
+
     def _resembling(self, profile: Mapping[str, float], taken: set[int]) -> int:
         """The id of the known topic that the profile continues, or a new one."""
         # profiles that share none of their strongest units are never alike enough; comparing all took most of a round
-        leading = set(islice(profile, LEADING_UNITS))
-        scores = [
-            (likeness(profile, state.topic.profile), -topic_id)
-            for topic_id, state in self._topics.items()
-            if topic_id not in taken and not leading.isdisjoint(islice(state.topic.profile, LEADING_UNITS))
-        ]
+        near = {topic_id for unit in islice(profile, LEADING_UNITS) for topic_id in self._leading.get(unit, ())}
+        scores = [(likeness(profile, self._topics[i].topic.profile), -i) for i in near if i not in taken and i in self._topics]
         best, negative = max(scores, default=(0.0, 0))
         return -negative if best >= self.params.match else next(self._new_ids)
 
@@ -266,7 +293,7 @@ class _LanguageLinker:
     def link(
         self, changed: Sequence[StoryView], active: Sequence[StoryView], at: datetime, history: Sequence[_Read] | None
     ) -> TopicChanges:
-        learned = self._learn(history, at) if history else []
+        learned = self._learn(history, _words_by_item(active), at) if history else []
         before = dict(self._topic_of)
         everything = not self._ids
         self._take_in(changed, active)
@@ -319,7 +346,8 @@ class _LanguageLinker:
         from sklearn.preprocessing import normalize
 
         assert self._space is not None
-        items = self._space.vectors([() if w.round_up else units_of(w) for view in views for w in view.words])
+        reader = self._reader
+        items = self._space.vectors([reader.units(item, w) for view in views for item, w in zip(view.items, view.words, strict=True)])
         counts = [len(view.words) for view in views]
         owner = np.repeat(range(len(views)), counts)
         sums = csr_matrix((np.ones(len(owner), dtype=np.float32), (owner, range(len(owner)))), shape=(len(views), len(owner)))
@@ -400,18 +428,19 @@ class _LanguageLinker:
         """Groups with profiles alike are sides of one saga: average linkage keeps them apart once each has grown."""
         joined: list[list[int]] = []
         profiles: list[dict[str, float]] = []
-        leading: list[set[str]] = []
+        leading: dict[str, list[int]] = {}
         for group in sorted(groups, key=lambda rows: (-len(rows), rows[0])):
             profile = self._profile(group)
-            ahead = set(islice(profile, LEADING_UNITS))
-            scores = [(likeness(profile, profiles[k]), -k) for k, other in enumerate(leading) if not ahead.isdisjoint(other)]
-            best, negative = max(scores, default=(0.0, 0))
+            ahead = list(islice(profile, LEADING_UNITS))
+            near = {k for unit in ahead for k in leading.get(unit, ())}
+            best, negative = max(((likeness(profile, profiles[k]), -k) for k in near), default=(0.0, 0))
             if best >= self.params.alike:
                 joined[-negative] = [*joined[-negative], *group]
-            else:
-                joined.append(group)
-                profiles.append(profile)
-                leading.append(ahead)
+                continue
+            for unit in ahead:
+                leading.setdefault(unit, []).append(len(joined))
+            joined.append(group)
+            profiles.append(profile)
         return joined
 
     def _share_words(self, rows: Sequence[int]) -> bool:
@@ -439,21 +468,23 @@ class _LanguageLinker:
         touched: dict[int, list[int]] = {}
         for row in new:
             self._topic_of[self._ids[row]] = None
-        for row in new:
-            groups: dict[int, list[int]] = {}
-            for other in free:
-                if other != row:
-                    topic_id = self._topic_of.get(self._ids[other])
-                    groups.setdefault(-1 - other if topic_id is None else topic_id, []).append(other)
-            scores = pair_similarity(self._matrix[[row]], self._soft_rows([row]), self._matrix[list(free)], self._soft_rows(free))[0]
-            near = dict(zip(free, scores, strict=True))
-            scored = [(float(np.mean([near[k] for k in group])), -key) for key, group in groups.items()]
-            best, negative = max(scored, default=(0.0, 0))
-            if best >= self._cut() and self._share_words([*groups[-negative], row]):
-                group = [*groups[-negative], row]
-                topic_id = -negative if -negative >= 0 else next(self._new_ids)
+        if len(free) < 2 or not new:
+            return []
+        places = np.array(free)
+        near = pair_similarity(self._matrix[list(new)], self._soft_rows(new), self._matrix[list(free)], self._soft_rows(free))
+        # a lone story is a group of its own, under a negative key
+        keys = np.array([-1 - row if (topic := self._topic_of.get(self._ids[row])) is None else topic for row in free])
+        for scores, row in zip(near, new, strict=True):
+            others = places != row
+            found, of = np.unique(keys[others], return_inverse=True)
+            means = np.bincount(of, weights=scores[others]) / np.bincount(of)
+            best = int(means.argmax())
+            group = [*places[others & (keys == found[best])].tolist(), row]
+            if means[best] >= self._cut() and self._share_words(group):
+                topic_id = int(found[best]) if found[best] >= 0 else next(self._new_ids)
                 for member in group:
                     self._topic_of[self._ids[member]] = topic_id
+                keys[np.isin(places, group)] = topic_id
                 touched[topic_id] = group
         return list(touched.values())
 
@@ -489,7 +520,7 @@ class _LanguageLinker:
         profile = self._profile(group)
         topic_id = self._resembling(profile, taken) if topic_id is None else topic_id
         texts = [words for row in group for words in self._views[self._ids[row]].words][:60]
-        self._topics[topic_id] = _State(replace(self._describe(topic_id, profile, texts), threshold=0.0), saga=False, members=members)
+        self._keep(_State(replace(self._describe(topic_id, profile, texts), threshold=0.0), saga=False, members=members))
         return topic_id
 
     def _profile(self, rows: Sequence[int]) -> dict[str, float]:
@@ -528,17 +559,26 @@ class _LanguageLinker:
             block = list(rows[start : start + 500])
             soft = self._soft_rows(block), self._soft_rows(range(len(self._ids)))
             near = pair_similarity(self._matrix[block], soft[0], self._matrix, soft[1], RELATED_WORDS)
-            for place, row in enumerate(block):
-                scores = near[place] + np.where((topics == topics[row]) & (topics[row] >= 0), self.params.same_topic_bonus, 0)
-                scores[row] = -1
-                best = np.argsort(-scores, kind="stable")[:3]
-                found[self._ids[row]] = tuple(self._ids[k] for k in best if scores[k] >= self.params.related)
+            near[(topics[block, None] == topics) & (topics[block, None] >= 0)] += self.params.same_topic_bonus
+            lines = np.arange(len(block))
+            near[lines, block] = -1
+            chosen: list[list[int]] = [[] for _ in block]
+            for _ in range(3):
+                best = near.argmax(axis=1)
+                for place in np.flatnonzero(near[lines, best] >= self.params.related):
+                    chosen[place].append(self._ids[best[place]])
+                near[lines, best] = -1
+            found.update({self._ids[row]: tuple(others) for row, others in zip(block, chosen, strict=True)})
         return found
 
 
 def _strongest_first(topic: Topic) -> Topic:
     """The topic with its profile in order of weight, whatever the order the store gave."""
     return replace(topic, profile=dict(sorted(topic.profile.items(), key=lambda unit: (-unit[1], unit[0]))))
+
+
+def _words_by_item(views: Sequence[StoryView]) -> dict[int, ItemWords]:
+    return {item.id: words for view in views for item, words in zip(view.items, view.words, strict=True)}
 
 
 def _known(moment: datetime | None) -> list[datetime]:
@@ -553,8 +593,9 @@ def likeness(one: Mapping[str, float], other: Mapping[str, float]) -> float:
     """Cosine of two profiles, 0 to 1."""
     if not one or not other:
         return 0.0
-    dot = sum(weight * other.get(unit, 0.0) for unit, weight in one.items())
-    lengths = sum(w * w for w in one.values()) * sum(w * w for w in other.values())
+    # in a fixed order: a sum over a set would depend on how strings are hashed
+    dot = sum(one[unit] * other[unit] for unit in one if unit in other)
+    lengths = sum([w * w for w in one.values()]) * sum([w * w for w in other.values()])
     return float(dot / lengths**0.5) if lengths else 0.0
 
 
