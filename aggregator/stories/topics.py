@@ -36,10 +36,12 @@ class TopicParams:
     least_news: float = 0.15
     """Share of items that are new since the last learning, below which nothing is learned again."""
     sagas: SagaParams = field(default_factory=SagaParams)
-    attach: float = 0.9
+    attach: float = 0.8
     """Nearness (words + projection, 0-2) that a saga asks of a story when its own items have closeness 1."""
     own_share: float = 1.0
     """How much more or less it asks for each unit of closeness more or less."""
+    closest: float = 1.3
+    """Closeness above it asks no more."""
     attach_words: float = 0.08
     """Least nearness in words alone."""
     hold: float = 0.2
@@ -229,7 +231,7 @@ class _LanguageLinker:
             return []
         self._seen = keys
         records = [Record(read.units, read.item.published_at.toordinal(), read.item.feed) for read in history]
-        self._space = UnitSpace(self.params.sagas.directions).fit([record.units for record in records])
+        self._space = UnitSpace(self.params.sagas.directions, self.params.sagas.rarity_power).fit(_story_documents(history))
         self._learned = True
         self._forget_vectors()
         oldest = at - timedelta(days=self.params.keep_days)
@@ -247,7 +249,7 @@ class _LanguageLinker:
             topic_id = self._resembling(saga.profile, taken)
             taken.add(topic_id)
             members = [history[i].item for i in saga.members]
-            topic = self._describe(topic_id, saga.profile, [known.get(item.id) or read_item(item) for item in _newest(members)])
+            topic = self._describe(topic_id, saga.profile, _texts(members, known))
             times = [item.published_at for item in members]
             topic = replace(
                 topic,
@@ -260,7 +262,7 @@ class _LanguageLinker:
         return [self._topics[topic_id].topic for topic_id in taken]
 
     def _threshold(self, closeness: float) -> float:
-        return self.params.attach + self.params.own_share * (min(closeness, 1.1) - 1)
+        return self.params.attach + self.params.own_share * (min(closeness, self.params.closest) - 1)
 
     def _keep(self, state: _State) -> None:
         """Take a topic in, and note it under the strongest units of its profile."""
@@ -585,8 +587,29 @@ def _known(moment: datetime | None) -> list[datetime]:
     return [] if moment is None else [moment]
 
 
-def _newest(items: Sequence[Item], most: int = 60) -> list[Item]:
-    return sorted(items, key=lambda item: (item.published_at, item.id), reverse=True)[:most]
+def _texts(items: Sequence[Item], known: Mapping[int, ItemWords], most: int = 60, least: int = 12) -> list[ItemWords]:
+    """Words of the newest items that show how a saga spells its units; read only when fewer than `least` are known."""
+    newest = sorted(items, key=lambda item: (item.published_at, item.id), reverse=True)
+    found = [known[item.id] for item in newest if item.id in known][:most]
+    return found + [read_item(item) for item in newest if item.id not in known][: max(0, least - len(found))]
+
+
+def _story_documents(history: Sequence[_Read]) -> list[Units]:
+    """One document a story: its items' units, each with the average weight it has in them."""
+    stories: dict[int, list[Units]] = {}
+    for read in history:
+        stories.setdefault(read.story_id, []).append(read.units)
+    return [_average(units) for units in stories.values()]
+
+
+def _average(documents: Sequence[Units]) -> Units:
+    if len(documents) == 1:
+        return documents[0]
+    sums: dict[str, float] = {}
+    for units in documents:
+        for unit, weight in units:
+            sums[unit] = sums.get(unit, 0.0) + weight
+    return tuple((unit, weight / len(documents)) for unit, weight in sums.items())
 
 
 def likeness(one: Mapping[str, float], other: Mapping[str, float]) -> float:

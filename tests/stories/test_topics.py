@@ -215,7 +215,8 @@ def test_linkage_in_parts_is_the_linkage_of_the_whole() -> None:
 
     texts = [units_of(read_item(each)) for each, _ in made_history(4)]
     space = UnitSpace(12).fit(texts)
-    words, soft = space.matrix_, space.soft(space.matrix_)
+    words = space.vectors(texts)
+    soft = space.soft(words)
     far = np.clip(1 - pair_similarity(words, soft, words, soft), 0, None)
     far = np.asarray((far + far.T) / 2, dtype=np.float32)
     np.fill_diagonal(far, 0)
@@ -261,7 +262,7 @@ def test_labelled_stories_are_tied_into_their_sagas() -> None:
         topics[number + 1] = (rows[0]["topic"], rows[0]["story"])
     labelled = {row["link"] for row in gold}
     linker = TopicLinker(TopicParams())
-    linker.rebuild([(found, 0) for link, found in items.items() if link not in labelled], views[0].items[0].published_at)
+    linker.rebuild([(found, found.id) for link, found in items.items() if link not in labelled], views[0].items[0].published_at)
     changes = linker.link(views, views, views[0].items[0].published_at)
 
     scores = related_scores(views, {k: topic for k, (topic, _) in topics.items()}, changes.topic_of)
