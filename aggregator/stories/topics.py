@@ -44,8 +44,10 @@ class TopicParams:
     """Closeness above it asks no more."""
     attach_words: float = 0.08
     """Least nearness in words alone."""
-    hold: float = 0.2
-    """Average similarity to the saga's other active stories that a story keeps; with .28 a saga of many sides fell apart."""
+    hold: float = 0.21
+    """Average similarity to the saga's other active stories below which a story goes elsewhere, if it finds a topic of its own."""
+    least_hold: float = 0.1
+    """Average similarity below which it goes in any case."""
     link: float = 0.42
     """Average similarity (half words, half projection) that stories of one topic without a saga keep."""
     least_words: float = 0.08
@@ -214,6 +216,7 @@ class _LanguageLinker:
         self._topic_of: dict[int, int | None] = {}
         self._ids: list[int] = []
         self._read_now: set[int] = set()
+        self._let_gone: dict[int, int] = {}
         self._matrix: Any = None
         self._soft: Floats | None = None
         self._sizes: Floats | None = None
@@ -306,6 +309,7 @@ class _LanguageLinker:
         rows = sorted({*rows, *(row for row, story_id in enumerate(self._ids) if everything or story_id not in before)})
         self._attach(rows)
         merged = self._gather(rows)
+        self._take_back()
         judged = {self._ids[row] for row in rows} | {i for i, topic in self._topic_of.items() if before.get(i) != topic}
         touched = {self._topic_of.get(i) for i in judged} | {before.get(i) for i in judged} | {topic.id for topic in learned}
         order = sorted(judged, key=lambda i: places[i])
@@ -378,9 +382,9 @@ class _LanguageLinker:
             self._let_go(topic_id)
 
     def _let_go(self, topic_id: int) -> None:
-        """Drop from a saga what is not near its other active stories on average; the linkage may tie those otherwise."""
+        """Let what is not near a saga's other active stories on average look for another topic, like the side shows of a war."""
         rows = [row for row, story_id in enumerate(self._ids) if self._topic_of.get(story_id) == topic_id]
-        hold = self.params.hold if self._projected() else self.params.hold / 4
+        share = 1.0 if self._projected() else 0.25
         for _ in range(3):
             if len(rows) < 3:
                 return
@@ -388,12 +392,23 @@ class _LanguageLinker:
             near = WORDS * (np.asarray(words @ np.asarray(words.sum(axis=0)).ravel()) - 1)
             if soft.shape[1]:
                 near = near + (1 - WORDS) * (soft @ soft.sum(axis=0) - 1)
-            held = near / (len(rows) - 1) >= hold
-            for row in [row for row, stays in zip(rows, held, strict=True) if not stays]:
-                self._topic_of[self._ids[row]] = None
+            near = near / (len(rows) - 1)
+            held = near >= share * self.params.hold
+            for place in np.flatnonzero(~held):
+                story_id = self._ids[rows[place]]
+                self._topic_of[story_id] = None
+                if near[place] >= share * self.params.least_hold:
+                    self._let_gone[story_id] = topic_id
             if held.all():
                 return
             rows = [row for row, stays in zip(rows, held, strict=True) if stays]
+
+    def _take_back(self) -> None:
+        """What a saga let go and no other topic took stays with it."""
+        for story_id, topic_id in self._let_gone.items():
+            if self._topic_of.get(story_id) is None:
+                self._topic_of[story_id] = topic_id
+        self._let_gone = {}
 
     def _saga_centres(self) -> tuple[list[int], Any, Floats]:
         if self._centres is None:
