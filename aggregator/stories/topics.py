@@ -10,7 +10,7 @@ Does not assign items to stories, reads no store and no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count, islice
@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from aggregator.model import Item, Topic
+from aggregator.stories.history import Read, Reader, spellings, story_documents
 from aggregator.stories.label import surface_forms, topic_label
 from aggregator.stories.linkage import WORDS, average_linkage, pair_similarity
-from aggregator.stories.sagas import Floats, Record, SagaParams, Units, UnitSpace, learn_sagas, profile_of, units_of
-from aggregator.stories.text import ItemWords, read_item
+from aggregator.stories.sagas import Floats, Record, SagaParams, UnitSpace, learn_sagas, profile_of, units_of
+from aggregator.stories.text import ItemWords
 from aggregator.stories.view import StoryView, TopicChanges
 
 
@@ -85,40 +86,6 @@ RELATED_WORDS = 0.65
 LEADING_UNITS = 8
 
 
-class _Reader:
-    """Language and units of the items of the history, read once as long as they stay in it."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: dict[tuple[int, str], tuple[str, Units]] = {}
-
-    def read(self, items: Iterable[Item]) -> list[tuple[str, Units]]:
-        """In the order of `items`; no units for a round-up. What is not among them is forgotten."""
-        kept: dict[tuple[int, str], tuple[str, Units]] = {}
-        found = []
-        for item in items:
-            key = item.id, item.content_hash
-            said = kept.get(key) or self._known.get(key) or _said(read_item(item))
-            kept[key] = said
-            found.append(said)
-        self._known = kept
-        return found
-
-    def units(self, item: Item, words: ItemWords) -> Units:
-        """The units of an item whose words are known already; no other place reads it again."""
-        key = item.id, item.content_hash
-        said = self._known.get(key)
-        if said is None:
-            if len(self._known) >= self._most:
-                self._known.clear()
-            said = self._known[key] = _said(words)
-        return said[1]
-
-
-def _said(words: ItemWords) -> tuple[str, Units]:
-    return words.language, () if words.round_up else units_of(words)
-
-
 class TopicLinker:
     """The topics of one engine, each language by itself: a projection of two languages at once separates little else.
 
@@ -129,7 +96,7 @@ class TopicLinker:
         self.params = params
         self._ids = count(1)
         self._known: tuple[Topic, ...] = ()
-        self._reader = _Reader(2 * params.history_items)
+        self._reader = Reader(2 * params.history_items)
         self._due: Sequence[tuple[Item, int]] | None = None
         self._linkers: dict[str, _LanguageLinker] = {}
 
@@ -173,12 +140,12 @@ class TopicLinker:
             self._linkers[language] = _LanguageLinker(self.params, self._known, self._ids, self._reader)
         return self._linkers[language]
 
-    def _history(self) -> dict[str, list[_Read]]:
+    def _history(self) -> dict[str, list[Read]]:
         history, self._due = self._due, None
-        found: dict[str, list[_Read]] = {}
+        found: dict[str, list[Read]] = {}
         for (item, story_id), (language, units) in zip(history or [], self._reader.read(item for item, _ in history or []), strict=True):
             if units:
-                found.setdefault(language, []).append(_Read(item, story_id, units))
+                found.setdefault(language, []).append(Read(item, story_id, units))
         return found
 
 
@@ -189,19 +156,10 @@ def _by_language(views: Sequence[StoryView]) -> dict[str, list[StoryView]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """An item of the history with its story and units."""
-
-    item: Item
-    story_id: int
-    units: Units
-
-
 class _LanguageLinker:
     """The topics of one language."""
 
-    def __init__(self, params: TopicParams, topics: Sequence[Topic], ids: Iterator[int], reader: _Reader) -> None:
+    def __init__(self, params: TopicParams, topics: Sequence[Topic], ids: Iterator[int], reader: Reader) -> None:
         self.params = params
         self._new_ids = ids
         self._reader = reader
@@ -224,7 +182,7 @@ class _LanguageLinker:
 
     # --- once a day --------------------------------------------------------------------------------------------------
 
-    def _learn(self, history: Sequence[_Read], known: Mapping[int, ItemWords], at: datetime) -> list[Topic]:
+    def _learn(self, history: Sequence[Read], known: Mapping[int, ItemWords], at: datetime) -> list[Topic]:
         """Learn sagas; returns the topics that were made or changed. Too little history, or hardly any news in it: nothing.
 
         `known`: item id -> words, of the items that need not be read for their spelling.
@@ -234,7 +192,7 @@ class _LanguageLinker:
             return []
         self._seen = keys
         records = [Record(read.units, read.item.published_at.toordinal(), read.item.feed) for read in history]
-        self._space = UnitSpace(self.params.sagas.directions, self.params.sagas.rarity_power).fit(_story_documents(history))
+        self._space = UnitSpace(self.params.sagas.directions, self.params.sagas.rarity_power).fit(story_documents(history))
         self._learned = True
         self._forget_vectors()
         oldest = at - timedelta(days=self.params.keep_days)
@@ -252,7 +210,7 @@ class _LanguageLinker:
             topic_id = self._resembling(saga.profile, taken)
             taken.add(topic_id)
             members = [history[i].item for i in saga.members]
-            topic = self._describe(topic_id, saga.profile, _texts(members, known))
+            topic = self._describe(topic_id, saga.profile, spellings(members, known))
             times = [item.published_at for item in members]
             topic = replace(
                 topic,
@@ -295,9 +253,7 @@ class _LanguageLinker:
 
     # --- after every round -------------------------------------------------------------------------------------------
 
-    def link(
-        self, changed: Sequence[StoryView], active: Sequence[StoryView], at: datetime, history: Sequence[_Read] | None
-    ) -> TopicChanges:
+    def link(self, changed: Sequence[StoryView], active: Sequence[StoryView], at: datetime, history: Sequence[Read] | None) -> TopicChanges:
         learned = self._learn(history, _words_by_item(active), at) if history else []
         before = dict(self._topic_of)
         everything = not self._ids
@@ -600,31 +556,6 @@ def _words_by_item(views: Sequence[StoryView]) -> dict[int, ItemWords]:
 
 def _known(moment: datetime | None) -> list[datetime]:
     return [] if moment is None else [moment]
-
-
-def _texts(items: Sequence[Item], known: Mapping[int, ItemWords], most: int = 60, least: int = 12) -> list[ItemWords]:
-    """Words of the newest items that show how a saga spells its units; read only when fewer than `least` are known."""
-    newest = sorted(items, key=lambda item: (item.published_at, item.id), reverse=True)
-    found = [known[item.id] for item in newest if item.id in known][:most]
-    return found + [read_item(item) for item in newest if item.id not in known][: max(0, least - len(found))]
-
-
-def _story_documents(history: Sequence[_Read]) -> list[Units]:
-    """One document a story: its items' units, each with the average weight it has in them."""
-    stories: dict[int, list[Units]] = {}
-    for read in history:
-        stories.setdefault(read.story_id, []).append(read.units)
-    return [_average(units) for units in stories.values()]
-
-
-def _average(documents: Sequence[Units]) -> Units:
-    if len(documents) == 1:
-        return documents[0]
-    sums: dict[str, float] = {}
-    for units in documents:
-        for unit, weight in units:
-            sums[unit] = sums.get(unit, 0.0) + weight
-    return tuple((unit, weight / len(documents)) for unit, weight in sums.items())
 
 
 def likeness(one: Mapping[str, float], other: Mapping[str, float]) -> float:
