@@ -71,7 +71,7 @@ def _average(documents: Sequence[Units]) -> Units:
     return tuple((unit, weight / len(documents)) for unit, weight in sums.items())
 
 
-def spellings(items: Sequence[Item], known: Mapping[int, ItemWords], most: int = 60, least: int = 12) -> list[ItemWords]:
+def spellings(items: Sequence[Item], known: Mapping[int, ItemWords], most: int = 30, least: int = 12) -> list[ItemWords]:
     """Words of the newest items that show how a saga spells its units; read only when fewer than `least` are known."""
     newest = sorted(items, key=lambda item: (item.published_at, item.id), reverse=True)
     found = [known[item.id] for item in newest if item.id in known][:most]

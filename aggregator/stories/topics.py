@@ -492,7 +492,7 @@ class _LanguageLinker:
         """Make or renew the topic of a group of stories."""
         profile = self._profile(group)
         topic_id = self._resembling(profile, taken) if topic_id is None else topic_id
-        texts = [words for row in group for words in self._views[self._ids[row]].words][:60]
+        texts = [words for row in group for words in self._views[self._ids[row]].words][:30]
         self._keep(_State(replace(self._describe(topic_id, profile, texts), threshold=0.0), saga=False, members=members))
         return topic_id
 
