@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aggregator.model import Item
 from aggregator.stories.sagas import Units, units_of
 from aggregator.stories.text import ItemWords, read_item
+from aggregator.stories.view import StoryView
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +77,8 @@ def spellings(items: Sequence[Item], known: Mapping[int, ItemWords], most: int =
     newest = sorted(items, key=lambda item: (item.published_at, item.id), reverse=True)
     found = [known[item.id] for item in newest if item.id in known][:most]
     return found + [read_item(item) for item in newest if item.id not in known][: max(0, least - len(found))]
+
+
+def words_by_item(views: Sequence[StoryView]) -> dict[int, ItemWords]:
+    """Item id -> words."""
+    return {item.id: words for view in views for item, words in zip(view.items, view.words, strict=True)}

@@ -308,3 +308,15 @@ def profile_of(centre: NDArray[Any], names: list[str]) -> dict[str, float]:
     top = held[np.argsort(-centre[held], kind="stable")[:PROFILE_UNITS]]
     largest = max(float(centre[top[0]]), 1e-9) if len(top) else 1.0
     return {names[i]: round(float(centre[i]) / largest, 4) for i in top if centre[i] > 0.02 * largest}
+
+
+def centres(profiles: Sequence[Mapping[str, float]], space: UnitSpace) -> Any:
+    """CSR rows of length 1: profiles in the space's units; units that it does not know are left out."""
+    from scipy.sparse import csr_matrix
+    from sklearn.preprocessing import normalize
+
+    index = space.index_
+    cells = [(row, index[unit], weight) for row, profile in enumerate(profiles) for unit, weight in profile.items() if unit in index]
+    rows, columns, weights = ([cell[k] for cell in cells] for k in range(3))
+    matrix = csr_matrix((np.array(weights, dtype=np.float32), (rows, columns)), shape=(len(profiles), len(space.index_)))
+    return normalize(matrix, copy=False)

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from aggregator.model import Item, Topic
-from aggregator.stories.history import Read, Reader, spellings, story_documents
+from aggregator.stories.history import Read, Reader, spellings, story_documents, words_by_item
 from aggregator.stories.label import surface_forms, topic_label
 from aggregator.stories.linkage import WORDS, average_linkage, pair_similarity
-from aggregator.stories.sagas import Floats, Record, SagaParams, UnitSpace, learn_sagas, profile_of, units_of
+from aggregator.stories.sagas import Floats, Record, SagaParams, UnitSpace, centres, learn_sagas, profile_of, units_of
 from aggregator.stories.text import ItemWords
 from aggregator.stories.view import StoryView, TopicChanges
 
@@ -175,6 +175,7 @@ class _LanguageLinker:
         self._ids: list[int] = []
         self._read_now: set[int] = set()
         self._let_gone: dict[int, int] = {}
+        self._profiles: dict[frozenset[int], dict[str, float]] = {}
         self._matrix: Any = None
         self._soft: Floats | None = None
         self._sizes: Floats | None = None
@@ -254,7 +255,7 @@ class _LanguageLinker:
     # --- after every round -------------------------------------------------------------------------------------------
 
     def link(self, changed: Sequence[StoryView], active: Sequence[StoryView], at: datetime, history: Sequence[Read] | None) -> TopicChanges:
-        learned = self._learn(history, _words_by_item(active), at) if history else []
+        learned = self._learn(history, words_by_item(active), at) if history else []
         before = dict(self._topic_of)
         everything = not self._ids
         self._take_in(changed, active)
@@ -289,6 +290,12 @@ class _LanguageLinker:
         kept = [row for row, i in enumerate(self._ids) if i in views and i not in stale]
         new = [view for i, view in views.items() if i in stale or i not in self._views]
         self._read_now = {view.id for view in new}
+        # profiles of groups that stayed as they were are half of a round's work
+        self._profiles = {
+            members: profile
+            for members, profile in self._profiles.items()
+            if members <= views.keys() and members.isdisjoint(self._read_now)
+        }
         matrix, soft = self._vectors(new)
         if kept and self._matrix is not None and self._soft is not None:
             from scipy.sparse import vstack
@@ -498,8 +505,11 @@ class _LanguageLinker:
 
     def _profile(self, rows: Sequence[int]) -> dict[str, float]:
         assert self._space is not None
-        centre = np.asarray(self._matrix[list(rows)].sum(axis=0)).ravel()
-        return profile_of(centre, self._space.names_)
+        members = frozenset(self._ids[row] for row in rows)
+        if members not in self._profiles:
+            centre = np.asarray(self._matrix[list(rows)].sum(axis=0)).ravel()
+            self._profiles[members] = profile_of(centre, self._space.names_)
+        return self._profiles[members]
 
     def _updated(self, ids: set[int | None]) -> tuple[Topic, ...]:
         """The topics with their counts and times as of now."""
@@ -550,10 +560,6 @@ def _strongest_first(topic: Topic) -> Topic:
     return replace(topic, profile=dict(sorted(topic.profile.items(), key=lambda unit: (-unit[1], unit[0]))))
 
 
-def _words_by_item(views: Sequence[StoryView]) -> dict[int, ItemWords]:
-    return {item.id: words for view in views for item, words in zip(view.items, view.words, strict=True)}
-
-
 def _known(moment: datetime | None) -> list[datetime]:
     return [] if moment is None else [moment]
 
@@ -566,15 +572,3 @@ def likeness(one: Mapping[str, float], other: Mapping[str, float]) -> float:
     dot = sum(one[unit] * other[unit] for unit in one if unit in other)
     lengths = sum([w * w for w in one.values()]) * sum([w * w for w in other.values()])
     return float(dot / lengths**0.5) if lengths else 0.0
-
-
-def centres(profiles: Sequence[Mapping[str, float]], space: UnitSpace) -> Any:
-    """CSR rows of length 1: profiles in the space's units; units that it does not know are left out."""
-    from scipy.sparse import csr_matrix
-    from sklearn.preprocessing import normalize
-
-    index = space.index_
-    cells = [(row, index[unit], weight) for row, profile in enumerate(profiles) for unit, weight in profile.items() if unit in index]
-    rows, columns, weights = ([cell[k] for cell in cells] for k in range(3))
-    matrix = csr_matrix((np.array(weights, dtype=np.float32), (rows, columns)), shape=(len(profiles), len(space.index_)))
-    return normalize(matrix, copy=False)
