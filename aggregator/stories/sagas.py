@@ -3,7 +3,7 @@
     items as units | weigh | project | anchors | average linkage | the items of each group | trust  -> Saga
 
 A *unit* is a stem, or a bigram of two capitalised words ("suprem court"). A unit space weighs units by their rarity in the history
-and projects them on the sixty strongest directions of it (latent semantic analysis), so that stories that share a world but no
+and projects them on the ninety strongest directions of its stories (latent semantic analysis), so that stories that share a world but no
 word are near. Knows nothing of topics' identity over days: that is topics.py.
 """
 
@@ -29,23 +29,25 @@ Floats = NDArray[np.float32]
 class SagaParams:
     """How sagas are learned. Counts are of items; the cuts were set on the December 2023 stream (labels of 26-27 December)."""
 
-    directions: int = 60
-    """Dimensions of the projection: 60 beat 100 and 150 on small sagas (F1 without the two largest .40, .37, .34)."""
+    directions: int = 90
+    """Dimensions of the projection: 90 to 110 score alike, 60 and 150 worse."""
+    rarity_power: float = 2.5
+    """Exponent of the rarity in what the projection is learned from: names then lead it, not the vocabulary of sections."""
     anchor_items: int = 8
     anchor_share: float = 0.06
     """A unit in more of the items than this is no anchor."""
     anchor_days: int = 3
     anchor_feeds: int = 4
     anchors: int = 4000
-    cut: float = 0.5
+    cut: float = 0.45
     """Average similarity that anchors of one saga keep."""
     member_score: float = 2.5
     """Evidence (sum of -ln(1 - p)) from which an item of the history counts as the saga's: about one certain word."""
     saga_items: int = 8
     largest_share: float = 0.15
     """A group with more of the items than this is a section of the paper, no saga."""
-    trust: float = 1.0
-    """Least cross-day coherence times the square root of the items: above it nearly all groups were sagas, below it sections."""
+    trust: float = 1.2
+    """Least coherence across days and feeds times the square root of the items: above it most groups were sagas, below sections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,16 @@ def _bigrams(words: Sequence[str], stems: Sequence[str]) -> list[str]:
 class UnitSpace:
     """A vocabulary with rarities, and its projection. Learned attributes end in `_`; fit once, then only read."""
 
-    def __init__(self, directions: int = 60) -> None:
+    def __init__(self, directions: int = 90, rarity_power: float = 1.0) -> None:
         self.directions = directions
+        self.rarity_power = rarity_power
 
     def fit(self, documents: Sequence[Units], least: int = 4) -> UnitSpace:
-        """Learn rarities from all units and the projection from those in `least` documents or more."""
-        counts = Counter(unit for units in documents for unit, _ in units)
+        """Learn rarities from all units and the projection from those in `least` documents or more.
+
+        Documents are stories: as items, what many feeds copy from an agency would make a direction of its own.
+        """
+        counts = Counter([unit for units in documents for unit, _ in units])
         self.documents_ = len(documents)
         self.counts_ = counts
         least = min(least, 1 + len(documents) // 200)
@@ -103,11 +109,16 @@ class UnitSpace:
         self.basis_ = None
         size = min(self.directions, len(documents) // 8, len(self.index_) - 1)
         self.names_ = list(self.index_)
-        self.matrix_ = self.vectors(documents)
         if size >= 8:
             from sklearn.decomposition import TruncatedSVD
+            from sklearn.preprocessing import normalize
 
-            self.basis_ = TruncatedSVD(size, n_iter=3, random_state=0).fit(self.matrix_).components_.T.astype(np.float32)
+            matrix = self.vectors(documents)
+            more = self.rarity_ ** (self.rarity_power - 1)
+            matrix.data *= more[matrix.indices]
+            matrix = normalize(matrix, copy=False)
+            basis = TruncatedSVD(size, n_iter=3, random_state=0).fit(matrix).components_.T
+            self.basis_ = np.asarray(basis * more[:, None], dtype=np.float32)
         return self
 
     def _rarity(self, count: int) -> float:
@@ -118,18 +129,15 @@ class UnitSpace:
         from scipy.sparse import csr_matrix
         from sklearn.preprocessing import normalize
 
-        columns: list[int] = []
-        values: list[float] = []
-        starts = [0]
-        index = self.index_
-        for units in documents:
-            for unit, weight in units:
-                if (column := index.get(unit)) is not None:
-                    columns.append(column)
-                    values.append(weight)
-            starts.append(len(columns))
-        data = np.array(values, dtype=np.float32), np.array(columns, dtype=np.int32), np.array(starts)
-        matrix = csr_matrix(data, shape=(len(starts) - 1, len(index)))
+        units = list(documents)
+        known = self.index_.get
+        columns = np.array([known(unit, -1) for each in units for unit, _ in each], dtype=np.int32)
+        values = np.array([weight for each in units for _, weight in each], dtype=np.float32)
+        starts = np.concatenate(([0], np.cumsum([len(each) for each in units], dtype=np.int64)))
+        here = columns >= 0
+        starts = np.concatenate(([0], np.cumsum(here)))[starts]
+        data = values[here], columns[here], starts
+        matrix = csr_matrix(data, shape=(len(units), len(self.index_)))
         matrix.data *= self.rarity_[matrix.indices]
         return normalize(matrix, copy=False) if matrix.shape[0] else matrix
 
@@ -150,10 +158,10 @@ def unit_rows(matrix: Floats) -> Floats:
 
 
 def learn_sagas(records: Sequence[Record], space: UnitSpace, params: SagaParams) -> list[Saga]:
-    """The sagas of a history, largest first; `space` was fitted on its units, in this order."""
+    """The sagas of a history, largest first; `space` was fitted on its stories."""
     if space.basis_ is None:
         return []
-    matrix = space.matrix_
+    matrix = space.vectors([record.units for record in records])
     soft = space.soft(matrix)
     holds = matrix.copy()
     holds.data = np.ones_like(holds.data)
@@ -164,7 +172,8 @@ def learn_sagas(records: Sequence[Record], space: UnitSpace, params: SagaParams)
     best = _owners(holds, anchors, groups, params)
     days = np.array([record.day for record in records])
     names = space.names_
-    sagas = [_saga(np.flatnonzero(best == group), matrix, soft, days, names, params) for group in range(int(groups.max()) + 1)]
+    feeds = np.array([record.feed for record in records])
+    sagas = [_saga(np.flatnonzero(best == group), matrix, soft, days, feeds, names, params) for group in range(int(groups.max()) + 1)]
     return sorted((saga for saga in sagas if saga is not None), key=lambda saga: (-len(saga.members), saga.members))
 
 
@@ -235,11 +244,10 @@ def _owners(holds: Any, anchors: NDArray[np.int64], groups: NDArray[np.int64], p
     any_of, two_of = held.copy(), held.copy()
     any_of.data = np.ones_like(any_of.data)
     two_of.data = (two_of.data >= 2).astype(np.float32)
-    share = (holds.T @ any_of).tolil()
+    share = (holds.T @ any_of).tocsr()
     both = (holds[:, anchors].T @ two_of).tocsr()
-    for i, (anchor, group) in enumerate(zip(anchors, groups, strict=True)):
-        share[anchor, group] = both[i, group]
-    share = share.tocsr()
+    own = np.asarray(both[np.arange(len(anchors)), groups] - share[anchors, groups]).ravel()
+    share = (share + csr_matrix((own, (anchors, groups)), shape=share.shape)).tocsr()
     total = np.maximum(np.asarray(holds.sum(axis=0)).ravel(), 1)
     share.data /= np.repeat(total, np.diff(share.indptr))
     share.data = np.where(share.data >= 0.25, -np.log(1 - np.minimum(share.data, 0.95)), 0).astype(np.float32)
@@ -261,18 +269,20 @@ def _best_columns(matrix: Any, least: float) -> NDArray[np.int64]:
 
 
 def _saga(
-    members: NDArray[np.int64], matrix: Any, soft: Floats, days: NDArray[np.int64], names: list[str], params: SagaParams
+    members: NDArray[np.int64],
+    matrix: Any,
+    soft: Floats,
+    days: NDArray[np.int64],
+    feeds: NDArray[np.str_],
+    names: list[str],
+    params: SagaParams,
 ) -> Saga | None:
     """The saga of these rows, or None when they are too few, too many, or do not hang together from day to day."""
     if not params.saga_items <= len(members) <= max(params.largest_share * matrix.shape[0], params.saga_items):
         return None
     rows = matrix[members]
-    by_day = np.asarray((_indicator(days[members].tolist()) @ rows).toarray())
-    sizes = np.array(sorted(Counter(days[members].tolist()).items()), dtype=np.int64)[:, 1]
-    total = by_day.sum(axis=0)
-    pairs = float(len(members) ** 2 - (sizes**2).sum())
-    coherence = float(total @ total - (by_day**2).sum()) / max(pairs, 1.0)
-    if pairs < 1 or coherence * math.sqrt(len(members)) < params.trust:
+    total = np.asarray(rows.sum(axis=0)).ravel()
+    if _coherence(rows, total, days[members].tolist(), feeds[members].tolist()) * math.sqrt(len(members)) < params.trust:
         return None
     centre = total / np.linalg.norm(total)
     middle = soft[members].sum(axis=0)
@@ -281,8 +291,32 @@ def _saga(
     return Saga(profile_of(centre, names), float(np.quantile(close, 0.35)), tuple(int(i) for i in members))
 
 
+def _coherence(rows: Any, total: NDArray[Any], days: list[int], feeds: list[str]) -> float:
+    """Average cosine of pairs of different days and different feeds: a series of one feed is no saga. 0 without such pairs."""
+    apart, pairs = float(total @ total), float(len(days) ** 2)
+    # pairs of one day or one feed, each counted once
+    for labels, sign in ((days, 1), (feeds, 1), (list(zip(days, feeds, strict=True)), -1)):
+        sums = (_indicator(labels) @ rows).data
+        apart -= sign * float(sums @ sums)
+        pairs -= sign * sum(n * n for n in Counter(labels).values())
+    return apart / pairs if pairs >= 1 else 0.0
+
+
 def profile_of(centre: NDArray[Any], names: list[str]) -> dict[str, float]:
     """The strongest units of a centroid, the strongest with weight 1."""
-    top = np.argsort(-centre, kind="stable")[:PROFILE_UNITS]
+    held = np.flatnonzero(centre > 0)
+    top = held[np.argsort(-centre[held], kind="stable")[:PROFILE_UNITS]]
     largest = max(float(centre[top[0]]), 1e-9) if len(top) else 1.0
     return {names[i]: round(float(centre[i]) / largest, 4) for i in top if centre[i] > 0.02 * largest}
+
+
+def centres(profiles: Sequence[Mapping[str, float]], space: UnitSpace) -> Any:
+    """CSR rows of length 1: profiles in the space's units; units that it does not know are left out."""
+    from scipy.sparse import csr_matrix
+    from sklearn.preprocessing import normalize
+
+    index = space.index_
+    cells = [(row, index[unit], weight) for row, profile in enumerate(profiles) for unit, weight in profile.items() if unit in index]
+    rows, columns, weights = ([cell[k] for cell in cells] for k in range(3))
+    matrix = csr_matrix((np.array(weights, dtype=np.float32), (rows, columns)), shape=(len(profiles), len(space.index_)))
+    return normalize(matrix, copy=False)

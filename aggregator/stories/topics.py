@@ -10,7 +10,7 @@ Does not assign items to stories, reads no store and no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count, islice
@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from aggregator.model import Item, Topic
+from aggregator.stories.history import Read, Reader, spellings, story_documents, words_by_item
 from aggregator.stories.label import surface_forms, topic_label
 from aggregator.stories.linkage import WORDS, average_linkage, pair_similarity
-from aggregator.stories.sagas import Floats, Record, SagaParams, Units, UnitSpace, learn_sagas, profile_of, units_of
-from aggregator.stories.text import ItemWords, read_item
+from aggregator.stories.sagas import Floats, Record, SagaParams, UnitSpace, centres, learn_sagas, profile_of, units_of
+from aggregator.stories.text import ItemWords
 from aggregator.stories.view import StoryView, TopicChanges
 
 
@@ -36,14 +37,18 @@ class TopicParams:
     least_news: float = 0.15
     """Share of items that are new since the last learning, below which nothing is learned again."""
     sagas: SagaParams = field(default_factory=SagaParams)
-    attach: float = 0.9
+    attach: float = 0.8
     """Nearness (words + projection, 0-2) that a saga asks of a story when its own items have closeness 1."""
     own_share: float = 1.0
     """How much more or less it asks for each unit of closeness more or less."""
+    closest: float = 1.3
+    """Closeness above it asks no more."""
     attach_words: float = 0.08
     """Least nearness in words alone."""
-    hold: float = 0.2
-    """Average similarity to the saga's other active stories that a story keeps; with .28 a saga of many sides fell apart."""
+    hold: float = 0.21
+    """Average similarity to the saga's other active stories below which a story goes elsewhere, if it finds a topic of its own."""
+    least_hold: float = 0.1
+    """Average similarity below which it goes in any case."""
     link: float = 0.42
     """Average similarity (half words, half projection) that stories of one topic without a saga keep."""
     least_words: float = 0.08
@@ -81,28 +86,6 @@ RELATED_WORDS = 0.65
 LEADING_UNITS = 8
 
 
-class _Reader:
-    """Language and units of the items of the history, read once as long as they stay in it."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, str], tuple[str, Units]] = {}
-
-    def read(self, items: Iterable[Item]) -> list[tuple[str, Units]]:
-        """In the order of `items`; no units for a round-up. What is not among them is forgotten."""
-        kept: dict[tuple[int, str], tuple[str, Units]] = {}
-        found = []
-        for item in items:
-            key = item.id, item.content_hash
-            said = kept.get(key) or self._known.get(key)
-            if said is None:
-                words = read_item(item)
-                said = words.language, () if words.round_up else units_of(words)
-            kept[key] = said
-            found.append(said)
-        self._known = kept
-        return found
-
-
 class TopicLinker:
     """The topics of one engine, each language by itself: a projection of two languages at once separates little else.
 
@@ -113,7 +96,7 @@ class TopicLinker:
         self.params = params
         self._ids = count(1)
         self._known: tuple[Topic, ...] = ()
-        self._reader = _Reader()
+        self._reader = Reader(2 * params.history_items)
         self._due: Sequence[tuple[Item, int]] | None = None
         self._linkers: dict[str, _LanguageLinker] = {}
 
@@ -124,8 +107,8 @@ class TopicLinker:
     def rebuild(self, history: Sequence[tuple[Item, int]], at: datetime) -> TopicChanges:
         """Take the history (items with their story ids) to learn sagas from; the next `link` learns and judges all stories anew.
 
-        Put off until then, because an archive's round may cross many days: it pays once. Learning takes about 8 s for 25,000
-        items; the items' words are kept from one rebuild to the next, so that only new items are read again.
+        Put off until then, because an archive's round may cross many days: it pays once. Learning takes about 4 s for 25,000
+        items; units are kept from one rebuild to the next, and taken from the stories, so that hardly an item is read twice.
         """
         self._due = sorted(history, key=lambda pair: (pair[0].published_at, pair[0].id))[-self.params.history_items :]
         return TopicChanges()
@@ -135,6 +118,9 @@ class TopicLinker:
 
         `topic_of` and `related` speak of the changed stories and of those whose topic or neighbours changed with them.
         """
+        for view in changed if self._due is not None else ():
+            for item, words in zip(view.items, view.words, strict=True):
+                self._reader.units(item, words)
         due = self._history()
         of_changed, of_active = _by_language(changed), _by_language(active)
         found = [
@@ -151,15 +137,15 @@ class TopicLinker:
 
     def _linker(self, language: str) -> _LanguageLinker:
         if language not in self._linkers:
-            self._linkers[language] = _LanguageLinker(self.params, self._known, self._ids)
+            self._linkers[language] = _LanguageLinker(self.params, self._known, self._ids, self._reader)
         return self._linkers[language]
 
-    def _history(self) -> dict[str, list[_Read]]:
+    def _history(self) -> dict[str, list[Read]]:
         history, self._due = self._due, None
-        found: dict[str, list[_Read]] = {}
+        found: dict[str, list[Read]] = {}
         for (item, story_id), (language, units) in zip(history or [], self._reader.read(item for item, _ in history or []), strict=True):
             if units:
-                found.setdefault(language, []).append(_Read(item, story_id, units))
+                found.setdefault(language, []).append(Read(item, story_id, units))
         return found
 
 
@@ -170,22 +156,17 @@ def _by_language(views: Sequence[StoryView]) -> dict[str, list[StoryView]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """An item of the history with its story and units."""
-
-    item: Item
-    story_id: int
-    units: Units
-
-
 class _LanguageLinker:
     """The topics of one language."""
 
-    def __init__(self, params: TopicParams, topics: Sequence[Topic], ids: Iterator[int]) -> None:
+    def __init__(self, params: TopicParams, topics: Sequence[Topic], ids: Iterator[int], reader: Reader) -> None:
         self.params = params
         self._new_ids = ids
-        self._topics = {topic.id: _State(_strongest_first(topic), saga=topic.threshold > 0) for topic in topics}
+        self._reader = reader
+        self._topics: dict[int, _State] = {}
+        self._leading: dict[str, set[int]] = {}
+        for topic in topics:
+            self._keep(_State(_strongest_first(topic), saga=topic.threshold > 0))
         self._seen: set[tuple[int, str]] = set()
         self._space: UnitSpace | None = None
         self._learned = False
@@ -193,6 +174,8 @@ class _LanguageLinker:
         self._topic_of: dict[int, int | None] = {}
         self._ids: list[int] = []
         self._read_now: set[int] = set()
+        self._let_gone: dict[int, int] = {}
+        self._profiles: dict[frozenset[int], dict[str, float]] = {}
         self._matrix: Any = None
         self._soft: Floats | None = None
         self._sizes: Floats | None = None
@@ -200,14 +183,17 @@ class _LanguageLinker:
 
     # --- once a day --------------------------------------------------------------------------------------------------
 
-    def _learn(self, history: Sequence[_Read], at: datetime) -> list[Topic]:
-        """Learn sagas; returns the topics that were made or changed. Too little history, or hardly any news in it: nothing."""
+    def _learn(self, history: Sequence[Read], known: Mapping[int, ItemWords], at: datetime) -> list[Topic]:
+        """Learn sagas; returns the topics that were made or changed. Too little history, or hardly any news in it: nothing.
+
+        `known`: item id -> words, of the items that need not be read for their spelling.
+        """
         keys = {(read.item.id, read.item.content_hash) for read in history}
         if len(history) < self.params.least_history or len(keys - self._seen) < self.params.least_news * len(history):
             return []
         self._seen = keys
         records = [Record(read.units, read.item.published_at.toordinal(), read.item.feed) for read in history]
-        self._space = UnitSpace(self.params.sagas.directions).fit([record.units for record in records])
+        self._space = UnitSpace(self.params.sagas.directions, self.params.sagas.rarity_power).fit(story_documents(history))
         self._learned = True
         self._forget_vectors()
         oldest = at - timedelta(days=self.params.keep_days)
@@ -217,12 +203,15 @@ class _LanguageLinker:
             for topic_id, state in self._topics.items()
             if topic_id in living or state.topic.last_published_at is None or state.topic.last_published_at >= oldest
         }
+        self._leading = {}
+        for state in self._topics.values():
+            self._keep(state)
         taken: set[int] = set()
         for saga in learn_sagas(records, self._space, self.params.sagas):
             topic_id = self._resembling(saga.profile, taken)
             taken.add(topic_id)
             members = [history[i].item for i in saga.members]
-            topic = self._describe(topic_id, saga.profile, [read_item(item) for item in _newest(members)])
+            topic = self._describe(topic_id, saga.profile, spellings(members, known))
             times = [item.published_at for item in members]
             topic = replace(
                 topic,
@@ -231,21 +220,23 @@ class _LanguageLinker:
                 last_published_at=max(times + _known(topic.last_published_at)),
                 story_count=max(topic.story_count, len({history[i].story_id for i in saga.members})),
             )
-            self._topics[topic_id] = _State(topic, saga=True)
+            self._keep(_State(topic, saga=True))
         return [self._topics[topic_id].topic for topic_id in taken]
 
     def _threshold(self, closeness: float) -> float:
-        return self.params.attach + self.params.own_share * (min(closeness, 1.1) - 1)
+        return self.params.attach + self.params.own_share * (min(closeness, self.params.closest) - 1)
+
+    def _keep(self, state: _State) -> None:
+        """Take a topic in, and note it under the strongest units of its profile."""
+        self._topics[state.topic.id] = state
+        for unit in islice(state.topic.profile, LEADING_UNITS):
+            self._leading.setdefault(unit, set()).add(state.topic.id)
 
     def _resembling(self, profile: Mapping[str, float], taken: set[int]) -> int:
         """The id of the known topic that the profile continues, or a new one."""
         # profiles that share none of their strongest units are never alike enough; comparing all took most of a round
-        leading = set(islice(profile, LEADING_UNITS))
-        scores = [
-            (likeness(profile, state.topic.profile), -topic_id)
-            for topic_id, state in self._topics.items()
-            if topic_id not in taken and not leading.isdisjoint(islice(state.topic.profile, LEADING_UNITS))
-        ]
+        near = {topic_id for unit in islice(profile, LEADING_UNITS) for topic_id in self._leading.get(unit, ())}
+        scores = [(likeness(profile, self._topics[i].topic.profile), -i) for i in near if i not in taken and i in self._topics]
         best, negative = max(scores, default=(0.0, 0))
         return -negative if best >= self.params.match else next(self._new_ids)
 
@@ -263,10 +254,8 @@ class _LanguageLinker:
 
     # --- after every round -------------------------------------------------------------------------------------------
 
-    def link(
-        self, changed: Sequence[StoryView], active: Sequence[StoryView], at: datetime, history: Sequence[_Read] | None
-    ) -> TopicChanges:
-        learned = self._learn(history, at) if history else []
+    def link(self, changed: Sequence[StoryView], active: Sequence[StoryView], at: datetime, history: Sequence[Read] | None) -> TopicChanges:
+        learned = self._learn(history, words_by_item(active), at) if history else []
         before = dict(self._topic_of)
         everything = not self._ids
         self._take_in(changed, active)
@@ -277,6 +266,7 @@ class _LanguageLinker:
         rows = sorted({*rows, *(row for row, story_id in enumerate(self._ids) if everything or story_id not in before)})
         self._attach(rows)
         merged = self._gather(rows)
+        self._take_back()
         judged = {self._ids[row] for row in rows} | {i for i, topic in self._topic_of.items() if before.get(i) != topic}
         touched = {self._topic_of.get(i) for i in judged} | {before.get(i) for i in judged} | {topic.id for topic in learned}
         order = sorted(judged, key=lambda i: places[i])
@@ -300,6 +290,12 @@ class _LanguageLinker:
         kept = [row for row, i in enumerate(self._ids) if i in views and i not in stale]
         new = [view for i, view in views.items() if i in stale or i not in self._views]
         self._read_now = {view.id for view in new}
+        # profiles of groups that stayed as they were are half of a round's work
+        self._profiles = {
+            members: profile
+            for members, profile in self._profiles.items()
+            if members <= views.keys() and members.isdisjoint(self._read_now)
+        }
         matrix, soft = self._vectors(new)
         if kept and self._matrix is not None and self._soft is not None:
             from scipy.sparse import vstack
@@ -319,7 +315,8 @@ class _LanguageLinker:
         from sklearn.preprocessing import normalize
 
         assert self._space is not None
-        items = self._space.vectors([() if w.round_up else units_of(w) for view in views for w in view.words])
+        reader = self._reader
+        items = self._space.vectors([reader.units(item, w) for view in views for item, w in zip(view.items, view.words, strict=True)])
         counts = [len(view.words) for view in views]
         owner = np.repeat(range(len(views)), counts)
         sums = csr_matrix((np.ones(len(owner), dtype=np.float32), (owner, range(len(owner)))), shape=(len(views), len(owner)))
@@ -348,9 +345,9 @@ class _LanguageLinker:
             self._let_go(topic_id)
 
     def _let_go(self, topic_id: int) -> None:
-        """Drop from a saga what is not near its other active stories on average; the linkage may tie those otherwise."""
+        """Let what is not near a saga's other active stories on average look for another topic, like the side shows of a war."""
         rows = [row for row, story_id in enumerate(self._ids) if self._topic_of.get(story_id) == topic_id]
-        hold = self.params.hold if self._projected() else self.params.hold / 4
+        share = 1.0 if self._projected() else 0.25
         for _ in range(3):
             if len(rows) < 3:
                 return
@@ -358,12 +355,23 @@ class _LanguageLinker:
             near = WORDS * (np.asarray(words @ np.asarray(words.sum(axis=0)).ravel()) - 1)
             if soft.shape[1]:
                 near = near + (1 - WORDS) * (soft @ soft.sum(axis=0) - 1)
-            held = near / (len(rows) - 1) >= hold
-            for row in [row for row, stays in zip(rows, held, strict=True) if not stays]:
-                self._topic_of[self._ids[row]] = None
+            near = near / (len(rows) - 1)
+            held = near >= share * self.params.hold
+            for place in np.flatnonzero(~held):
+                story_id = self._ids[rows[place]]
+                self._topic_of[story_id] = None
+                if near[place] >= share * self.params.least_hold:
+                    self._let_gone[story_id] = topic_id
             if held.all():
                 return
             rows = [row for row, stays in zip(rows, held, strict=True) if stays]
+
+    def _take_back(self) -> None:
+        """What a saga let go and no other topic took stays with it."""
+        for story_id, topic_id in self._let_gone.items():
+            if self._topic_of.get(story_id) is None:
+                self._topic_of[story_id] = topic_id
+        self._let_gone = {}
 
     def _saga_centres(self) -> tuple[list[int], Any, Floats]:
         if self._centres is None:
@@ -400,18 +408,19 @@ class _LanguageLinker:
         """Groups with profiles alike are sides of one saga: average linkage keeps them apart once each has grown."""
         joined: list[list[int]] = []
         profiles: list[dict[str, float]] = []
-        leading: list[set[str]] = []
+        leading: dict[str, list[int]] = {}
         for group in sorted(groups, key=lambda rows: (-len(rows), rows[0])):
             profile = self._profile(group)
-            ahead = set(islice(profile, LEADING_UNITS))
-            scores = [(likeness(profile, profiles[k]), -k) for k, other in enumerate(leading) if not ahead.isdisjoint(other)]
-            best, negative = max(scores, default=(0.0, 0))
+            ahead = list(islice(profile, LEADING_UNITS))
+            near = {k for unit in ahead for k in leading.get(unit, ())}
+            best, negative = max(((likeness(profile, profiles[k]), -k) for k in near), default=(0.0, 0))
             if best >= self.params.alike:
                 joined[-negative] = [*joined[-negative], *group]
-            else:
-                joined.append(group)
-                profiles.append(profile)
-                leading.append(ahead)
+                continue
+            for unit in ahead:
+                leading.setdefault(unit, []).append(len(joined))
+            joined.append(group)
+            profiles.append(profile)
         return joined
 
     def _share_words(self, rows: Sequence[int]) -> bool:
@@ -439,21 +448,23 @@ class _LanguageLinker:
         touched: dict[int, list[int]] = {}
         for row in new:
             self._topic_of[self._ids[row]] = None
-        for row in new:
-            groups: dict[int, list[int]] = {}
-            for other in free:
-                if other != row:
-                    topic_id = self._topic_of.get(self._ids[other])
-                    groups.setdefault(-1 - other if topic_id is None else topic_id, []).append(other)
-            scores = pair_similarity(self._matrix[[row]], self._soft_rows([row]), self._matrix[list(free)], self._soft_rows(free))[0]
-            near = dict(zip(free, scores, strict=True))
-            scored = [(float(np.mean([near[k] for k in group])), -key) for key, group in groups.items()]
-            best, negative = max(scored, default=(0.0, 0))
-            if best >= self._cut() and self._share_words([*groups[-negative], row]):
-                group = [*groups[-negative], row]
-                topic_id = -negative if -negative >= 0 else next(self._new_ids)
+        if len(free) < 2 or not new:
+            return []
+        places = np.array(free)
+        near = pair_similarity(self._matrix[list(new)], self._soft_rows(new), self._matrix[list(free)], self._soft_rows(free))
+        # a lone story is a group of its own, under a negative key
+        keys = np.array([-1 - row if (topic := self._topic_of.get(self._ids[row])) is None else topic for row in free])
+        for scores, row in zip(near, new, strict=True):
+            others = places != row
+            found, of = np.unique(keys[others], return_inverse=True)
+            means = np.bincount(of, weights=scores[others]) / np.bincount(of)
+            best = int(means.argmax())
+            group = [*places[others & (keys == found[best])].tolist(), row]
+            if means[best] >= self._cut() and self._share_words(group):
+                topic_id = int(found[best]) if found[best] >= 0 else next(self._new_ids)
                 for member in group:
                     self._topic_of[self._ids[member]] = topic_id
+                keys[np.isin(places, group)] = topic_id
                 touched[topic_id] = group
         return list(touched.values())
 
@@ -488,14 +499,17 @@ class _LanguageLinker:
         """Make or renew the topic of a group of stories."""
         profile = self._profile(group)
         topic_id = self._resembling(profile, taken) if topic_id is None else topic_id
-        texts = [words for row in group for words in self._views[self._ids[row]].words][:60]
-        self._topics[topic_id] = _State(replace(self._describe(topic_id, profile, texts), threshold=0.0), saga=False, members=members)
+        texts = [words for row in group for words in self._views[self._ids[row]].words][:30]
+        self._keep(_State(replace(self._describe(topic_id, profile, texts), threshold=0.0), saga=False, members=members))
         return topic_id
 
     def _profile(self, rows: Sequence[int]) -> dict[str, float]:
         assert self._space is not None
-        centre = np.asarray(self._matrix[list(rows)].sum(axis=0)).ravel()
-        return profile_of(centre, self._space.names_)
+        members = frozenset(self._ids[row] for row in rows)
+        if members not in self._profiles:
+            centre = np.asarray(self._matrix[list(rows)].sum(axis=0)).ravel()
+            self._profiles[members] = profile_of(centre, self._space.names_)
+        return self._profiles[members]
 
     def _updated(self, ids: set[int | None]) -> tuple[Topic, ...]:
         """The topics with their counts and times as of now."""
@@ -528,11 +542,16 @@ class _LanguageLinker:
             block = list(rows[start : start + 500])
             soft = self._soft_rows(block), self._soft_rows(range(len(self._ids)))
             near = pair_similarity(self._matrix[block], soft[0], self._matrix, soft[1], RELATED_WORDS)
-            for place, row in enumerate(block):
-                scores = near[place] + np.where((topics == topics[row]) & (topics[row] >= 0), self.params.same_topic_bonus, 0)
-                scores[row] = -1
-                best = np.argsort(-scores, kind="stable")[:3]
-                found[self._ids[row]] = tuple(self._ids[k] for k in best if scores[k] >= self.params.related)
+            near[(topics[block, None] == topics) & (topics[block, None] >= 0)] += self.params.same_topic_bonus
+            lines = np.arange(len(block))
+            near[lines, block] = -1
+            chosen: list[list[int]] = [[] for _ in block]
+            for _ in range(3):
+                best = near.argmax(axis=1)
+                for place in np.flatnonzero(near[lines, best] >= self.params.related):
+                    chosen[place].append(self._ids[best[place]])
+                near[lines, best] = -1
+            found.update({self._ids[row]: tuple(others) for row, others in zip(block, chosen, strict=True)})
         return found
 
 
@@ -545,26 +564,11 @@ def _known(moment: datetime | None) -> list[datetime]:
     return [] if moment is None else [moment]
 
 
-def _newest(items: Sequence[Item], most: int = 60) -> list[Item]:
-    return sorted(items, key=lambda item: (item.published_at, item.id), reverse=True)[:most]
-
-
 def likeness(one: Mapping[str, float], other: Mapping[str, float]) -> float:
     """Cosine of two profiles, 0 to 1."""
     if not one or not other:
         return 0.0
-    dot = sum(weight * other.get(unit, 0.0) for unit, weight in one.items())
-    lengths = sum(w * w for w in one.values()) * sum(w * w for w in other.values())
+    # in a fixed order: a sum over a set would depend on how strings are hashed
+    dot = sum(one[unit] * other[unit] for unit in one if unit in other)
+    lengths = sum([w * w for w in one.values()]) * sum([w * w for w in other.values()])
     return float(dot / lengths**0.5) if lengths else 0.0
-
-
-def centres(profiles: Sequence[Mapping[str, float]], space: UnitSpace) -> Any:
-    """CSR rows of length 1: profiles in the space's units; units that it does not know are left out."""
-    from scipy.sparse import csr_matrix
-    from sklearn.preprocessing import normalize
-
-    index = space.index_
-    cells = [(row, index[unit], weight) for row, profile in enumerate(profiles) for unit, weight in profile.items() if unit in index]
-    rows, columns, weights = ([cell[k] for cell in cells] for k in range(3))
-    matrix = csr_matrix((np.array(weights, dtype=np.float32), (rows, columns)), shape=(len(profiles), len(space.index_)))
-    return normalize(matrix, copy=False)

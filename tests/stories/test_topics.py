@@ -206,6 +206,71 @@ def test_the_same_calls_give_the_same_topics() -> None:
     assert run() == run()
 
 
+def test_a_series_of_one_feed_is_no_saga() -> None:
+    def sagas(feeds: int) -> int:
+        history = [(replace(each, feed=f"feed-{n % feeds}"), story) for n, (each, story) in enumerate(made_history())]
+        linker = TopicLinker(replace(SMALL, sagas=replace(SMALL.sagas, anchor_feeds=1)))
+        linker.rebuild(history, START)
+        today = [story_about(9000, "grain")]
+        return len(linker.link(today, today, START).topics)
+
+    assert sagas(feeds=6) == len(WORDS)
+    assert sagas(feeds=1) == 0
+
+
+def learned(params: TopicParams, views: list[StoryView]) -> dict[int, int | None]:
+    linker = TopicLinker(params)
+    linker.rebuild(made_history(), START)
+    return dict(linker.link(views, views, START).topic_of)
+
+
+def test_a_saga_keeps_what_it_holds_loosely_when_nothing_else_takes_it() -> None:
+    fringe = view(9010, item(9010, "Kaldova grain embargo: zebra quagga okapi", "Zebra, quagga, okapi and the Kaldova grain embargo."))
+    views = [story_about(9000 + n, "grain") for n in range(4)] + [fringe]
+    held = learned(replace(SMALL, attach=0.1, hold=0.95, least_hold=0.0), views)
+    assert held[9010] == held[9000] is not None
+    assert learned(replace(SMALL, attach=0.1, hold=0.95, least_hold=0.95), views)[9010] != held[9010]
+
+
+def side(number: int, own: str) -> StoryView:
+    """A story of one side of a saga: half of its words are that side's own."""
+    return view(number, item(number, f"Kaldova embargo: {own} {own}s", f"Kaldova embargo and {own}"))
+
+
+def strangers() -> list[StoryView]:
+    return [view(500 + n, item(500 + n, f"word{n}a word{n}b", f"word{n}c word{n}d")) for n in range(40)]
+
+
+APART, JOINED = (replace(TopicParams(), link_words=0.8, alike=alike) for alike in (0.95, 0.2))
+"""Average linkage keeps two sides apart at this cut; whether their profiles bring them together differs."""
+
+
+def test_sides_with_profiles_alike_are_one_topic() -> None:
+    def topics(params: TopicParams) -> list[int | None]:
+        views = [*(side(n, "zebra") for n in (1, 2, 3)), *(side(n, "comet") for n in (11, 12, 13)), *strangers()]
+        changes = TopicLinker(params).link(views, views, START)
+        return [changes.topic_of[1], changes.topic_of[11]]
+
+    apart, joined = topics(APART), topics(JOINED)
+    assert None not in apart
+    assert apart[0] != apart[1]
+    assert joined[0] == joined[1] is not None
+
+
+def test_a_late_side_with_a_profile_alike_goes_under_the_topic_that_is_there() -> None:
+    def topics(params: TopicParams) -> list[int | None]:
+        linker = TopicLinker(params)
+        views = [*(side(n, "zebra") for n in (1, 2, 3)), *strangers()]
+        before = linker.link(views, views, START).topic_of[1]
+        late = [side(11, "comet"), side(12, "comet")]
+        return [before, linker.link(late, [*views, *late], START).topic_of[11]]
+
+    apart, joined = topics(APART), topics(JOINED)
+    assert None not in apart
+    assert apart[0] != apart[1]
+    assert joined[0] == joined[1] is not None
+
+
 # --- the parts -------------------------------------------------------------------------------------------------------
 
 
@@ -215,7 +280,8 @@ def test_linkage_in_parts_is_the_linkage_of_the_whole() -> None:
 
     texts = [units_of(read_item(each)) for each, _ in made_history(4)]
     space = UnitSpace(12).fit(texts)
-    words, soft = space.matrix_, space.soft(space.matrix_)
+    words = space.vectors(texts)
+    soft = space.soft(words)
     far = np.clip(1 - pair_similarity(words, soft, words, soft), 0, None)
     far = np.asarray((far + far.T) / 2, dtype=np.float32)
     np.fill_diagonal(far, 0)
@@ -259,9 +325,10 @@ def test_labelled_stories_are_tied_into_their_sagas() -> None:
     for number, rows in enumerate(groups.values()):
         views.append(view(number + 1, *(items[row["link"]] for row in rows)))
         topics[number + 1] = (rows[0]["topic"], rows[0]["story"])
-    labelled = {row["link"] for row in gold}
+    # as in the engine, what is learned from holds today's stories too
+    story_of = {each.id: story.id for story in views for each in story.items}
     linker = TopicLinker(TopicParams())
-    linker.rebuild([(found, 0) for link, found in items.items() if link not in labelled], views[0].items[0].published_at)
+    linker.rebuild([(found, story_of.get(found.id, len(items) + found.id)) for found in items.values()], views[0].items[0].published_at)
     changes = linker.link(views, views, views[0].items[0].published_at)
 
     scores = related_scores(views, {k: topic for k, (topic, _) in topics.items()}, changes.topic_of)
@@ -278,7 +345,7 @@ def test_labelled_stories_are_tied_into_their_sagas() -> None:
     assert strangers == []
 
 
-FLOORS = {"f1": 0.50, "precision": 0.45, "small_f1": 0.32}
+FLOORS = {"f1": 0.52, "precision": 0.54, "small_f1": 0.32}
 
 
 def related_scores(views: list[StoryView], gold: dict[int, str | None], found: Any) -> dict[str, float]:
