@@ -1,6 +1,6 @@
 """Which story an item belongs to, and why. Pure.
 
-likeness to items | by story: half the largest, half the mean | >= 0.24 joins the best, else a new story
+likeness to items | by story: half the largest, half the mean | >= 0.245 joins the best, else a new story
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ class StoryParams:
     stories are described and linked; `topic_history` how far back topics look.
     """
 
-    join: float = 0.24
-    merge: float = 0.23
+    join: float = 0.245
+    merge: float = 0.235
     inflected: float = 0.8
     batch: int = 50
     round: int = 2000

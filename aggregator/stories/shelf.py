@@ -40,7 +40,7 @@ class Likeness:
     characters: float = 0.5
     lone_word: float = 0.55
     each_word: float = 0.15
-    fade: float = 0.3
+    fade: float = 0.15
     same_feed: float = 0.7
     series_seconds: float = 12 * 3600
     window_seconds: float = 3 * 86_400

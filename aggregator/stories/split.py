@@ -99,8 +99,8 @@ def _leading_vector(symmetric: Matrix) -> Matrix:
 
 
 def redraw(likeness: Matrix, side: Flags, params: SplitParams) -> Flags:
-    """Draw the line between two parts again: who fits the other part better, by half the largest and half the mean likeness
-    to its members, goes over, one at a time and the clearest first; no part falls below `part` members.
+    """Draw the line between two parts again: who fits the other part better, by the mean likeness to its members (its
+    nearest may itself be on the wrong side), goes over, one at a time and the clearest first; no part falls below `part` members.
 
     An item from the day on which the second event began is often cut off on the wrong side: later items show where it belongs.
     """
@@ -122,5 +122,5 @@ def _fit(links: Matrix, part: Flags) -> Matrix:
     """Each member's fit to a part, itself left out."""
     others = np.maximum(int(part.sum()) - part, 1)
     inside = links[:, part]
-    fit: Matrix = 0.5 * inside.max(axis=1) + 0.5 * inside.sum(axis=1) / others
+    fit: Matrix = inside.sum(axis=1) / others
     return fit

@@ -80,7 +80,8 @@ def read_warm(folder: Path) -> Corpus:
 
 
 def _lines(text: str) -> tuple[str, ...]:
-    return tuple(line for line in text.splitlines() if line.strip())
+    # not splitlines: a text may hold the separators of Unicode
+    return tuple(line for line in text.split("\n") if line.strip())
 
 
 def group(rows: Sequence[JsonObject]) -> Evaluation:
