@@ -12,6 +12,7 @@ from tests.quality.corpus import (
     GOLD,
     MARGINS,
     STREAM,
+    WARM,
     WARM_GOLD,
     Corpus,
     group,
@@ -137,7 +138,7 @@ PINNED: dict[str, dict[str, Any]] = {name: {"floor": 0.8, "measured": 0.81, "rea
 
 def test_every_floor_says_why_it_stands_where_it_does() -> None:
     floors = read_floors()
-    assert set(floors) == {"own", *GOLD}
+    assert set(floors) == {"own", *GOLD, WARM}
     for corpus in floors.values():
         assert set(corpus["floors"]) == set(MARGINS)
         assert all(floor["reason"].strip() and 0 < floor["floor"] <= floor["measured"] for floor in corpus["floors"].values())
