@@ -18,6 +18,7 @@ from aggregator.stories.constraints import Constraints
 from aggregator.stories.describe import describe_members
 from aggregator.stories.engine import StoryEngine
 from aggregator.stories.regroup import regroup
+from aggregator.stories.view import by_time
 from aggregator.stories.whatif import differences
 
 MakeEngine = Callable[[Sequence[Correction], Mapping[str, float]], StoryEngine]
@@ -103,7 +104,7 @@ class Comparing:
         return [Change(each.kind, tuple(_part(s, items) for s in each.before), tuple(_part(s, items) for s in each.after)) for each in kept]
 
     def _group(self, items: Mapping[int, Item], made: Sequence[Correction], thresholds: Mapping[str, float]) -> dict[int, int]:
-        ordered = sorted(items.values(), key=lambda item: (item.published_at, item.link or "", item.id))
+        ordered = sorted(items.values(), key=by_time)
         found = regroup(ordered, self.make_engine(made, thresholds), Constraints(made), held={}, free=1)
         return {item: member.story_id for item, member in found.items()}
 

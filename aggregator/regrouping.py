@@ -20,7 +20,7 @@ from aggregator.stories.describe import describe_members
 from aggregator.stories.engine import Linker
 from aggregator.stories.regroup import continued, regroup
 from aggregator.stories.text import read_item
-from aggregator.stories.view import StoryView, TopicChanges
+from aggregator.stories.view import StoryView, TopicChanges, by_time
 
 _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -109,7 +109,7 @@ class Regrouping:
             if item.published_at > since:
                 old.by_id[item.id] = item
                 old.items.append(item)
-        old.items.sort(key=lambda item: (item.published_at, item.link or "", item.id))
+        old.items.sort(key=by_time)
         return old
 
     # --- what to write --------------------------------------------------------------------------------------------------
@@ -160,11 +160,11 @@ class Regrouping:
         active = []
         for story, held in sorted(members.items()):
             if story in stories and stories[story].last_published_at >= newest - self.window:
-                items = sorted((item for item, _ in held), key=lambda item: (item.published_at, item.link or "", item.id))
+                items = sorted((item for item, _ in held), key=by_time)
                 active.append(StoryView(story, tuple(items), tuple(read_item(item) for item in items)))
         linker = self.make_linker()
         _, free = self.stories.next_ids()
         linker.restore(old.topics, free)
         recent = [(item, story) for story, held in members.items() for item, _ in held if item.published_at > newest - self.topic_history]
-        linker.rebuild(sorted(recent, key=lambda pair: (pair[0].published_at, pair[0].id)), newest)
+        linker.rebuild(sorted(recent, key=lambda pair: by_time(pair[0])), newest)
         return linker.link(active, active, newest)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from aggregator.cli.common import print_table
+from aggregator.cli.items import item_json
 from aggregator.text import ASCII_BLOCKS, BLOCKS, bars
 from aggregator.times import iso, spell_delay
 
@@ -69,13 +70,8 @@ def items_to_json(coverage: Coverage) -> list[dict[str, Any]]:
     """The story's items, oldest first, each with how it came in."""
     found = _by_item(coverage)
     return [
-        {
-            "id": item.id,
-            "title": item.title,
-            "link": item.link,
-            "feed": item.feed,
-            "publisher": item.publisher,
-            "published": iso(item.published_at),
+        item_json(item)
+        | {
             "score": found[item.id].score if item.id in found else None,
             "rule": found[item.id].rule if item.id in found else None,
             "copy_of": found[item.id].copy_of if item.id in found else None,

@@ -13,12 +13,11 @@ import numpy as np
 from aggregator.model import Item
 from aggregator.stories.assign import spellings
 from aggregator.stories.constraints import Constraints
-from aggregator.stories.copies import publisher_key
 from aggregator.stories.engine import StoryParams
 from aggregator.stories.frequencies import FrequencyTable
 from aggregator.stories.shelf import Numbers, Shelf
-from aggregator.stories.state import Entry
-from aggregator.stories.text import read_item
+from aggregator.stories.state import Entry, to_entry
+from aggregator.stories.view import by_time
 
 _DAY = 86_400
 
@@ -68,11 +67,11 @@ class Comparer:
         feeds: dict[str, int] = {}
         by_language: dict[str, list[Entry]] = {}
         for item in {item.id: item for item in items}.values():
-            entry = Entry(item, read_item(item), item.published_at.timestamp(), publisher_key(item))
+            entry = to_entry(item)
             self._entries[item.id] = entry
             by_language.setdefault(entry.words.language, []).append(entry)
         for language, entries in by_language.items():
-            entries.sort(key=lambda entry: (entry.at_seconds, entry.item.link or "", entry.item.id))
+            entries.sort(key=lambda entry: by_time(entry.item))
             shelf = self._shelves[language] = Shelf(tables.get(language), params.likeness)
             rows = shelf.add(entries, [feeds.setdefault(entry.item.feed, len(feeds)) for entry in entries])
             self._rows |= {entry.item.id: row for entry, row in zip(entries, rows, strict=True)}

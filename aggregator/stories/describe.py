@@ -10,7 +10,7 @@ from aggregator.stories.copies import count_sources, publisher_key
 from aggregator.stories.engine import Description
 from aggregator.stories.label import headline, keywords
 from aggregator.stories.text import read_item
-from aggregator.stories.view import StoryView
+from aggregator.stories.view import StoryView, by_time
 
 
 def describe(view: StoryView) -> Description:
@@ -22,7 +22,7 @@ def describe_members(
     story_id: int, members: Sequence[tuple[Item, Membership]], *, topic_id: int | None = None, related: Sequence[int] = ()
 ) -> Story:
     """The record of a story with these members (at least one), as the engine would tell it."""
-    ordered = sorted(members, key=lambda pair: (pair[0].published_at, pair[0].link or "", pair[0].id))
+    ordered = sorted(members, key=lambda pair: by_time(pair[0]))
     words = tuple(read_item(item) for item, _ in ordered)
     said = describe(StoryView(story_id, tuple(item for item, _ in ordered), words))
     return Story(

@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from aggregator.model import Item, Membership, Story, StoryChanges, Topic
 from aggregator.stories.assign import StoryScores, explain_choice, score_stories
 from aggregator.stories.constraints import NOTHING, Bonds, Constraints
-from aggregator.stories.copies import CopyParams, count_sources, find_copied, publisher_key
+from aggregator.stories.copies import CopyParams, count_sources, find_copied
 from aggregator.stories.frequencies import FrequencyTable
 from aggregator.stories.repair import Merge, StoryPairs
 from aggregator.stories.shelf import Likeness, Neighbours, Numbers, Shelf
 from aggregator.stories.split import Matrix, SplitParams, damped, find_cut, hangs_together, redraw, within
-from aggregator.stories.state import Entry, StoryState
-from aggregator.stories.text import INFLECTED, read_item
+from aggregator.stories.state import Entry, StoryState, to_entry
+from aggregator.stories.text import INFLECTED
 from aggregator.stories.vectorise import Floats
-from aggregator.stories.view import StoryView, TopicChanges
+from aggregator.stories.view import StoryView, TopicChanges, by_time, follow
 
 
 class Linker(Protocol):
@@ -171,7 +171,7 @@ class StoryEngine:
         for item, membership in members:
             self._newest = max(self._newest or item.published_at, item.published_at)
             state = self._states.get(membership.story_id)
-            entry = _entry(item, membership)
+            entry = to_entry(item, membership)
             if state is None:
                 record = records.get(membership.story_id)
                 state = self._new_state(membership.story_id, entry)
@@ -189,7 +189,7 @@ class StoryEngine:
         outcome, current = _Outcome(), _Round()
         self._pending = []
         done = 0
-        for batch in self._batches(sorted(items, key=_by_time)):
+        for batch in self._batches(sorted(items, key=by_time)):
             self._organise(batch, current, outcome)
             done += len(batch)
             if done >= self.params.round:
@@ -207,7 +207,7 @@ class StoryEngine:
 
     def _organise(self, batch: list[Item], current: _Round, outcome: _Outcome) -> None:
         """Assign one batch and merge what it brought together."""
-        entries = [_entry(item) for item in batch]
+        entries = [to_entry(item) for item in batch]
         self._retire(entries[0].at_seconds - self.params.likeness.window_seconds)
         self._turn_day(batch[-1].published_at, outcome)
         near = self._neighbours(entries)
@@ -418,7 +418,7 @@ class StoryEngine:
                     by_language.setdefault(entry.words.language, []).append((entry, state))
         for language, found in by_language.items():
             shelf = self._shelf(language)
-            found.sort(key=lambda pair: _by_time(pair[0].item))
+            found.sort(key=lambda pair: by_time(pair[0].item))
             rows = shelf.add([entry for entry, _ in found], [self._feed(entry.item) for entry, _ in found])
             for row, (_, state) in zip(rows, found, strict=True):
                 shelf.stories[row] = state.id
@@ -443,7 +443,7 @@ class StoryEngine:
         told = {item.id for item, _ in known}
         fresh = [(entry.item, _said(entry).story_id) for entry in self._pending if entry.item.id not in told]
         known += [(item, story) for item, story in fresh if start < item.published_at <= at]
-        self._apply_topics(self.topics.rebuild(sorted(known, key=lambda pair: _by_time(pair[0])), at), outcome)
+        self._apply_topics(self.topics.rebuild(sorted(known, key=lambda pair: by_time(pair[0])), at), outcome)
 
     def _finish(self, current: _Round, outcome: _Outcome) -> None:
         """Describe the changed stories and tie them into topics."""
@@ -516,19 +516,9 @@ class StoryEngine:
         return state
 
 
-def _entry(item: Item, membership: Membership | None = None) -> Entry:
-    """An item with its words; without its HTML, which nothing here reads."""
-    slim = replace(item, summary_html="", content_html="") if item.summary_html or item.content_html else item
-    return Entry(slim, read_item(item), item.published_at.timestamp(), publisher_key(item), membership)
-
-
 def _said(entry: Entry) -> Membership:
     assert entry.membership is not None, "every entry is assigned before it is told of"
     return entry.membership
-
-
-def _by_time(item: Item) -> tuple[datetime, str, int]:
-    return item.published_at, item.link or "", item.id
 
 
 def assigned_stories(changes: Iterable[StoryChanges]) -> dict[int, int]:
@@ -538,11 +528,5 @@ def assigned_stories(changes: Iterable[StoryChanges]) -> dict[int, int]:
         story_of.update({membership.item_id: membership.story_id for membership in change.memberships})
         moved = dict(change.merged)
         if moved:
-            story_of = {item: _end(moved, story) for item, story in story_of.items()}
+            story_of = {item: follow(moved, story) for item, story in story_of.items()}
     return story_of
-
-
-def _end(moved: Mapping[int, int], story: int) -> int:
-    while story in moved:
-        story = moved[story]
-    return story

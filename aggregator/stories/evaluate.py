@@ -17,6 +17,7 @@ from aggregator.errors import UsageError
 from aggregator.model import Item, JsonObject, Story, StoryChanges
 from aggregator.ports import Organiser
 from aggregator.stories.scores import Labelled, first_related_accuracy, score
+from aggregator.stories.view import follow
 
 MakeItem = Callable[[JsonObject], Item]
 """Normalises one line of an archive, as `items import` does."""
@@ -144,11 +145,11 @@ class _Archive:
         return [(item, self.story(item.id)) for item in self.items[part]]
 
     def story(self, item: int) -> int:
-        return _end(self.moved, self.story_of[item])
+        return follow(self.moved, self.story_of[item])
 
     def topic(self, story: int) -> int | None:
         found = self.stories.get(story)
-        return _end(self.moved_topics, found.topic_id) if found is not None and found.topic_id is not None else None
+        return follow(self.moved_topics, found.topic_id) if found is not None and found.topic_id is not None else None
 
     def rows(self, streams: Sequence[JsonObject], items: Mapping[str, Item]) -> tuple[Row, ...]:
         free = max(self.story_of.values(), default=0) + 1
@@ -182,13 +183,7 @@ def _scores(labels: Mapping[str, JsonObject], assigned: Sequence[Row], archive: 
     out["missing"] = sum(link not in found for link in labels)
     # a story that was merged since is where its redirect leads
     told = {story: record.related[0] for story, record in archive.stories.items() if record.related}
-    first: dict[Hashable, Hashable] = {story: _end(archive.moved, other) for story, other in told.items()}
+    first: dict[Hashable, Hashable] = {story: follow(archive.moved, other) for story, other in told.items()}
     out["first_related_accuracy"] = round(first_related_accuracy(items, first), 4)
     out["items_per_second"] = round(speed, 1)
     return out
-
-
-def _end(moved: Mapping[int, int], number: int) -> int:
-    while number in moved:
-        number = moved[number]
-    return number

@@ -14,6 +14,7 @@ from itertools import count
 from aggregator.model import Item, Membership
 from aggregator.ports import Organiser
 from aggregator.stories.constraints import Constraints, settle
+from aggregator.stories.view import follow
 
 CHUNK = 2000
 """Items handed over at once, as the daemon does."""
@@ -40,7 +41,7 @@ def regroup(
         moved.update(changes.merged)
         if progress is not None:
             progress(min(start + CHUNK, len(items)), len(items))
-    story_of = {item: _end(moved, member.story_id) for item, member in found.items()}
+    story_of = {item: follow(moved, member.story_id) for item, member in found.items()}
     fresh = count(max([free - 1, *story_of.values()], default=free - 1) + 1)
     settled = settle(story_of, constraints, fresh.__next__)
     return {
@@ -51,12 +52,6 @@ def regroup(
         )
         for item, member in found.items()
     }
-
-
-def _end(moved: Mapping[int, int], story: int) -> int:
-    while story in moved:
-        story = moved[story]
-    return story
 
 
 @dataclass(frozen=True, slots=True)

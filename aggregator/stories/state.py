@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from aggregator.model import Item, Membership, Story
-from aggregator.stories.text import ItemWords
+from aggregator.stories.copies import publisher_key
+from aggregator.stories.text import ItemWords, read_item
 from aggregator.stories.vectorise import Floats
-from aggregator.stories.view import StoryView
+from aggregator.stories.view import StoryView, by_time
 
 
 @dataclass(slots=True)
@@ -21,6 +22,12 @@ class Entry:
     publisher: str = ""
     """Key of the independent publisher (copies.publisher_key)."""
     membership: Membership | None = None
+
+
+def to_entry(item: Item, membership: Membership | None = None) -> Entry:
+    """An item with its words; without its HTML, which nothing here reads."""
+    slim = replace(item, summary_html="", content_html="") if item.summary_html or item.content_html else item
+    return Entry(slim, read_item(item), item.published_at.timestamp(), publisher_key(item), membership)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class StoryState:
     def absorb(self, other: StoryState) -> None:
         """Take over the members of a story that was merged into this one."""
         self.entries += other.entries
-        self.entries.sort(key=lambda entry: (entry.at_seconds, entry.item.link or "", entry.item.id))
+        self.entries.sort(key=lambda entry: by_time(entry.item))
         self.alive += other.alive
         self.sisters = (self.sisters | other.sisters) - {self.id, other.id}
         self.last_seconds = max(self.last_seconds, other.last_seconds)
@@ -86,7 +93,7 @@ class StoryState:
     def view(self) -> StoryView:
         """Items oldest first; made once after each change."""
         if self._view is None:
-            entries = sorted(self.entries, key=lambda entry: (entry.at_seconds, entry.item.link or "", entry.item.id))
+            entries = sorted(self.entries, key=lambda entry: by_time(entry.item))
             self._view = StoryView(self.id, tuple(entry.item for entry in entries), tuple(entry.words for entry in entries))
         return self._view
 

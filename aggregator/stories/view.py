@@ -1,9 +1,11 @@
-"""What the engine shows the parts that describe stories and tie them into topics. Plain data, no behaviour."""
+"""What the engine shows the parts that describe stories and tie them into topics. Plain data, and the two rules that all who
+handle stories share: the order of items, and where a merged id leads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from aggregator.model import Item, Topic
 from aggregator.stories.text import ItemWords
@@ -31,3 +33,15 @@ class TopicChanges:
     merged: tuple[tuple[int, int], ...] = ()
     topic_of: Mapping[int, int | None] = field(default_factory=dict)
     related: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+def by_time(item: Item) -> tuple[datetime, str, int]:
+    """The order in which items are grouped and shown: by published_at, then link, then id."""
+    return item.published_at, item.link or "", item.id
+
+
+def follow(moved: Mapping[int, int], number: int) -> int:
+    """The id that a merged story or topic leads to in the end; the same where it was not merged."""
+    while number in moved:
+        number = moved[number]
+    return number

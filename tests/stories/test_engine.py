@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from aggregator.model import Item, Membership, Story, StoryChanges, Topic
-from aggregator.stories.engine import Description, StoryEngine, StoryParams, _entry, _Outcome, _Round, assigned_stories
+from aggregator.stories.engine import Description, StoryEngine, StoryParams, _Outcome, _Round, assigned_stories
 from aggregator.stories.repair import Merge
 from aggregator.stories.shelf import Likeness, Shelf
+from aggregator.stories.state import to_entry
 from aggregator.stories.tables import load_tables
 from aggregator.stories.view import StoryView, TopicChanges
 from tests.stories.make import BAKERY, COMET, QUAKE, RATES, START, item
@@ -129,7 +130,7 @@ def test_the_further_apart_two_items_were_published_the_less_alike_they_are() ->
 def test_one_shared_rare_word_is_weaker_evidence_than_several() -> None:
     shelf = Shelf(None, Likeness())
     told = ["Operation Quillon White", "Let it Quillon", "Harbour fire Veresk night", "Night Veresk harbour blaze"]
-    rows = shelf.add([_entry(item(n, title)) for n, title in enumerate(told, 1)], [1, 2, 3, 4])
+    rows = shelf.add([to_entry(item(n, title)) for n, title in enumerate(told, 1)], [1, 2, 3, 4])
     one, several = shelf._shared_words(rows[0], np.array([1])), shelf._shared_words(rows[2], np.array([3]))
     assert one.number.tolist() == [pytest.approx(1)]
     assert several.number.tolist() == [pytest.approx(3, abs=0.2)]
