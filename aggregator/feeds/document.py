@@ -12,6 +12,7 @@ from aggregator.errors import FeedError
 from aggregator.feeds.expat_driver import HostileDocumentError
 from aggregator.feeds.jsonfeed import parse_json_feed
 from aggregator.feeds.limits import too_many_items
+from aggregator.feeds.plainfeed import read_plain
 from aggregator.feeds.records import to_parsed_feed
 from aggregator.feeds.sniff import sniff
 from aggregator.model import ParsedFeed
@@ -23,7 +24,7 @@ _NUMERIC = re.compile(r"&#([xX]?)([0-9A-Fa-f]{1,200});?")
 
 
 def parse_document(body: bytes, headers: Mapping[str, str], url: str) -> ParsedFeed:
-    """Reads RSS 0.9x, 1.0, 2.0, Atom, CDF (feedparser) and JSON Feed.
+    """Reads RSS 0.9x, 1.0, 2.0, Atom, CDF (feedparser, or its short cut for plain documents) and JSON Feed.
 
     `headers` are the response's (content-type counts); `url` is the base for relative addresses and the subject of errors.
     Raises FeedError with a sentence when the body is no feed. A feed without items is a success. A document that is broken but
@@ -33,7 +34,7 @@ def parse_document(body: bytes, headers: Mapping[str, str], url: str) -> ParsedF
     if found.kind == "json":
         feed = parse_json_feed(found.text, url)
         return _with_note(feed, found.note)
-    result = _run_feedparser(found.text, url)
+    result = read_plain(found.text) or _run_feedparser(found.text, url)
     entries = result.get("entries") or []
     if not result.get("version") and not entries:
         raise FeedError(_no_feed(found.text, url), url=url)
