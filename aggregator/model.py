@@ -171,6 +171,16 @@ class ParsedFeed:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """For whom and when a document is read: what normalise needs to make items of it. `language` is what the person says."""
+
+    feed: str
+    feed_url: str
+    now: datetime
+    language: str | None = None
+
+
 # --- items -----------------------------------------------------------------------------------------------------------
 
 
@@ -242,6 +252,15 @@ class Ingested:
     appeared: tuple[int, ...] = ()
     """Items that were known from another feed and now appear in this one too."""
     known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll brought: the feed's new state, its publisher (empty: as it was), and the items of the document."""
+
+    state: FeedState
+    publisher: str = ""
+    items: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

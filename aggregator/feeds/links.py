@@ -28,7 +28,9 @@ FEED_SENSES = frozenset(("ref", "source", "src", "rss", "from", "mod", "cid"))
 _UNWANTED = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _HOST = re.compile(r"[^\s/?#@\\<>\"'^`{|}%]+")
 # the usual address: nothing in it needs resolving, mending or escaping. A ";" at the end of a path may go when it is resolved.
-_PLAIN = re.compile(r"https?://((?:[a-z0-9][a-z0-9-]*\.)+[a-z][a-z0-9-]*)(/[A-Za-z0-9/._~!$&'()*+,=:@-]*)?(?:\?([A-Za-z0-9/._~!$&'()*+,=:@-]+))?")
+_PLAIN = re.compile(
+    r"https?://((?:[a-z0-9][a-z0-9-]*\.)+[a-z][a-z0-9-]*)(/[A-Za-z0-9/._~!$&'()*+,=:@-]*)?(?:\?([A-Za-z0-9/._~!$&'()*+,=:@-]+))?"
+)
 _ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
 _KEPT = "/:@!$&'()*+,;=-._~%?[]#|"
 

@@ -1,6 +1,6 @@
 """EDGE: starts, feeds, watches and kills the processes that parse documents.
 
-document | worker process (parse_worker.py) | ParsedFeed, or a sentence
+document | worker process (parse_worker.py): parse, normalise | ParsedFeed and Items, or a sentence
 
 feedparser needs quadratic time for some small documents and lets errors out for others, so it runs where it can be stopped: each
 document has a deadline by the clock, each process a limit of memory and of processor time, and a process that hung is killed and
@@ -20,9 +20,13 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from aggregator.errors import FeedError
-from aggregator.model import ParsedFeed
+from aggregator.model import Item, ParsedFeed, Reading
+
+Question = tuple[bytes, dict[str, str], str, Reading | None]
+"""Body, headers, url, and what normalise needs when items are wanted; see parse_worker.py."""
 
 _LENGTH = struct.Struct(">Q")
 _START = "import sys; sys.path[:] = {path!r}; from aggregator.feeds.parse_worker import main; main({memory}, {cpu})"
@@ -52,8 +56,16 @@ class GuardedParser:
 
     async def parse(self, body: bytes, headers: Mapping[str, str], url: str) -> ParsedFeed:
         """Raises FeedError with a sentence when the body is no feed, or took too long or too much memory."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool(), self._parse, body, dict(headers), url)
+        parsed: ParsedFeed = await self._ask((body, dict(headers), url, None))
+        return parsed
+
+    async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+        """See ports.Parser."""
+        read: tuple[ParsedFeed, tuple[Item, ...]] = await self._ask((body, dict(headers), url, reading))
+        return read
+
+    async def _ask(self, question: Question) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool(), self._answer, question)
 
     def close(self) -> None:
         """Kill every process, also busy ones, and wait for their end. May be called twice."""
@@ -78,10 +90,10 @@ class GuardedParser:
                 self._threads = ThreadPoolExecutor(max_workers=self.limits.workers, thread_name_prefix="parse")
             return self._threads
 
-    def _parse(self, body: bytes, headers: dict[str, str], url: str) -> ParsedFeed:
-        worker = self._take()
+    def _answer(self, question: Question) -> Any:
+        worker, url = self._take(), question[2]
         try:
-            kind, answer = worker.ask((body, headers, url), self.limits.deadline_seconds)
+            kind, answer = worker.ask(question, self.limits.deadline_seconds)
         except BaseException:
             self._drop(worker)
             raise
@@ -89,7 +101,7 @@ class GuardedParser:
             self._give_back(worker)
         else:
             self._drop(worker)
-        if isinstance(answer, ParsedFeed):
+        if kind == "feed":
             return answer
         raise FeedError(self._sentence(kind, answer, url), url=url)
 
@@ -138,8 +150,8 @@ class _Worker:
             start_new_session=True,  # Ctrl-C is for the main process, which then closes the pool
         )
 
-    def ask(self, question: tuple[bytes, dict[str, str], str], deadline_seconds: float) -> tuple[str, ParsedFeed | str]:
-        """One of ("feed", ParsedFeed), ("error", sentence), ("crash", what), ("memory", ""), ("late", "").
+    def ask(self, question: Question, deadline_seconds: float) -> tuple[str, Any]:
+        """One of ("feed", what it holds), ("error", sentence), ("crash", what), ("memory", ""), ("late", "").
 
         A watchdog kills the process at the deadline, which ends the waiting for its pipes however it hangs.
         """
@@ -159,7 +171,7 @@ class _Worker:
         late.set()
         self.kill()
 
-    def _exchange(self, message: bytes) -> tuple[str, ParsedFeed | str]:
+    def _exchange(self, message: bytes) -> tuple[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(_LENGTH.pack(len(message)) + message)

@@ -1,4 +1,6 @@
-"""EDGE: the loop of a parser process. Reads (body, headers, url) from standard input, answers with a ParsedFeed or a sentence.
+"""EDGE: the loop of a parser process. Reads documents from standard input, answers with what they hold or with a sentence.
+
+A question is (body, headers, url, Reading or None); the answer is a ParsedFeed, or with a Reading a ParsedFeed and its Items.
 
 Messages are pickles with their length (8 bytes, big-endian) in front. It is started by GuardedParser (parse.py), ends with its standard
 input, and is killed from outside when it takes too long; the limits of the system are the second lock.
@@ -12,11 +14,13 @@ import pickle
 import resource
 import struct
 import sys
-from typing import BinaryIO
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 from aggregator.errors import FeedError
 from aggregator.feeds.document import parse_document
-from aggregator.model import ParsedFeed
+from aggregator.feeds.normalise import normalise
+from aggregator.model import Item, ParsedFeed, ParsedItem, Reading
 
 LENGTH = struct.Struct(">Q")
 
@@ -30,7 +34,7 @@ def main(memory_bytes: int, cpu_seconds: int) -> None:
 
     _limit(resource.RLIMIT_AS, memory_bytes)
     questions = sys.stdin.buffer
-    while (message := _read(questions)) is not None:
+    while (message := _message(questions)) is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + cpu_seconds + 1)
         kind, answer = _answer(message)
@@ -39,16 +43,24 @@ def main(memory_bytes: int, cpu_seconds: int) -> None:
             return
 
 
-def _answer(message: bytes) -> tuple[str, ParsedFeed | str]:
+def _answer(message: bytes) -> tuple[str, Any]:
     try:
-        body, headers, url = pickle.loads(message)
-        return "feed", parse_document(body, headers, url)
+        body, headers, url, reading = pickle.loads(message)
+        parsed = parse_document(body, headers, url)
+        return "feed", parsed if reading is None else _read_items(parsed, reading)
     except FeedError as error:
         return "error", str(error)
     except MemoryError:
         return "memory", ""
     except Exception as error:
         return "crash", type(error).__name__
+
+
+def _read_items(parsed: ParsedFeed, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+    items = normalise(parsed, feed=reading.feed, feed_url=reading.feed_url, now=reading.now, language=reading.language)
+    # of the raw items only the dates are wanted further on, and sending the rest costs as much as reading it
+    dates = tuple(ParsedItem(published_at=raw.published_at or raw.updated_at) for raw in parsed.items)
+    return replace(parsed, items=dates), items
 
 
 def _limit(kind: int, value: int) -> None:
@@ -58,7 +70,7 @@ def _limit(kind: int, value: int) -> None:
         resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
-def _read(stream: BinaryIO) -> bytes | None:
+def _message(stream: BinaryIO) -> bytes | None:
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
