@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import re
@@ -21,7 +20,6 @@ from aggregator.model import Item, ParsedFeed
 from tests.shared import shared_path
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-LATER = datetime(2027, 3, 1, tzinfo=UTC)
 
 
 def read(path: Path, url: str = "https://example.org/feed") -> ParsedFeed:
@@ -34,7 +32,7 @@ def keys(feed: ParsedFeed, now: datetime) -> tuple[str, list[tuple[str, str]], t
     return identity, [(item.key, item.content_hash) for item in kept], kept
 
 
-def test_every_real_document_yields_its_items_and_keys_that_stay() -> None:
+def test_every_real_document_yields_its_items_under_keys_of_their_own() -> None:
     folder = shared_path("data/real-feeds")
     rows = list(csv.DictReader((folder / "INDEX.tsv").open(encoding="utf-8"), delimiter="\t"))
     found = kept = 0
@@ -43,8 +41,6 @@ def test_every_real_document_yields_its_items_and_keys_that_stay() -> None:
         feed = read(folder / row["file"])
         assert feed.items, row
         identity, first, items = keys(feed, NOW)
-        if int(row["bytes"]) < 60_000:  # two thirds of them; the large ones take as long as all others together
-            assert first == keys(read(folder / row["file"]), LATER)[1], row
         assert len({key for key, _ in first}) == len(first)
         assert all(item.title and item.published_at <= NOW for item in items)
         found, kept = found + len(feed.items), kept + len(items)
@@ -77,21 +73,6 @@ def test_podcast_durations_agree_with_podcastparser() -> None:
         assert ours[len(ours) - len(theirs) :] == theirs, path.name
         compared += len(theirs)
     assert compared >= 50
-
-
-def test_successive_snapshots_of_a_feed_keep_the_keys_of_their_items() -> None:
-    snapshots = sorted(shared_path("data/snapshots/arstechnica").iterdir())[:40]
-    key_of: dict[str, str] = {}
-    identity = "guid"
-    for path in snapshots:
-        feed = parse_document(gzip.decompress(path.read_bytes()), {}, "https://arstechnica.com/feed")
-        items = normalise(feed, feed="ars", feed_url="https://arstechnica.com/feed", now=NOW)
-        identity, kept = identify(items, identity, key_of)
-        for item in kept:
-            if item.canonical_link:
-                assert key_of.setdefault(item.canonical_link, item.key) == item.key
-    assert identity == "guid"
-    assert len(key_of) > 20
 
 
 def test_feedparsers_own_suite_gives_the_same_items_as_feedparser() -> None:
