@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import httpcore2
 
 from aggregator.feeds.addresses import Kind, NameUnknownError, judge, parse_address, permitted
+from aggregator.feeds.patience import Patience, patience
 
 Lookup = Callable[[str], list[str]]
 """Addresses of a host name, as the system's resolver gives them. Blocks; raises OSError. Tests bring their own."""
@@ -143,6 +144,16 @@ def _proxy(url: str) -> httpcore2.Proxy:
     return httpcore2.Proxy(str(read.copy_with(userinfo=b"")), auth=auth)
 
 
+@asynccontextmanager
+async def _connecting(seconds: float) -> AsyncIterator[Patience]:
+    """patience(), whose end is what httpcore2 calls a connect timeout."""
+    try:
+        async with patience(seconds) as waiting:
+            yield waiting
+    except TimeoutError as error:
+        raise httpcore2.ConnectTimeout(error) from error
+
+
 class _CheckedBackend(httpcore2.AsyncNetworkBackend):
     """Resolves, judges, then connects to what was judged."""
 
@@ -157,21 +168,20 @@ class _CheckedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + (timeout if timeout is not None else 60.0)
-        try:
-            async with asyncio.timeout_at(end):
-                good = permitted(host, await self._resolver.addresses(host), private=self._private)
-        except TimeoutError as error:
-            raise httpcore2.ConnectTimeout(error) from error
+        left = timeout if timeout is not None else 60.0
+        async with _connecting(left) as waiting:
+            good = permitted(host, await self._resolver.addresses(host), private=self._private)
+        left = waiting.left_seconds
         failure: Exception = httpcore2.ConnectError("no address")
         for i, (address, kind) in enumerate(good):
             # one dead address (a broken IPv6 route) must not use up the time of the others
-            share = max(0.05, (end - loop.time()) / (len(good) - i))
+            share = max(0.05, left / (len(good) - i))
             try:
-                stream = await self._inner.connect_tcp(address, port, share, local_address, socket_options)
+                async with _connecting(share) as waiting:
+                    stream = await self._inner.connect_tcp(address, port, None, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
+                left -= share - waiting.left_seconds
                 continue
             opened = _opened.get()
             if opened is not None:
@@ -214,7 +224,8 @@ class _CheckedStream(httpcore2.AsyncNetworkStream):
     ) -> httpcore2.AsyncNetworkStream:
         # a trailing dot is part of the name for the resolver, never for the certificate
         name = server_hostname.rstrip(".") if server_hostname else server_hostname
-        return _CheckedStream(await self._inner.start_tls(ssl_context, name, timeout), self._kind)
+        async with _connecting(timeout if timeout is not None else 60.0):
+            return _CheckedStream(await self._inner.start_tls(ssl_context, name, None), self._kind)
 
     def get_extra_info(self, info: str) -> Any:
         return self._kind if info == "address_kind" else self._inner.get_extra_info(info)

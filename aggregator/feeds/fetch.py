@@ -28,6 +28,7 @@ from aggregator import __version__
 from aggregator.feeds import answers, trouble
 from aggregator.feeds.addresses import AddressRefusedError, Kind, NameUnknownError, judge, parse_address
 from aggregator.feeds.decode import DecodeError, Decoder, make_decoder
+from aggregator.feeds.patience import patience
 from aggregator.feeds.trouble import TooLargeError, UnusableError
 from aggregator.model import Clock, DueFeed, Fetched, Validators
 
@@ -252,7 +253,7 @@ class HttpFetcher:
         if poll.proxy is not None:
             return _check_behind_proxy(poll) == "private"
         try:
-            async with asyncio.timeout(self._limits.connect_seconds):
+            async with patience(self._limits.connect_seconds):
                 return await self._network.kind(poll.host) == "private"
         except TimeoutError as error:
             raise NameUnknownError(poll.host, "the name server does not answer") from error
@@ -264,13 +265,13 @@ class HttpFetcher:
 
     async def _exchange(self, poll: _Poll) -> Fetched | None:
         """Requests to one host until there is an answer; None when a redirect leads to another host. Waiting for a turn is not counted."""
-        loop, host, started = asyncio.get_running_loop(), poll.host, asyncio.get_running_loop().time()
-        async with asyncio.timeout(max(0.0, poll.left_seconds)):
+        host = poll.host
+        async with patience(poll.left_seconds) as waiting:
             while poll.host == host:
                 fetched = await self._request(poll)
                 if fetched is not None:
                     return fetched
-        poll.left_seconds -= loop.time() - started
+        poll.left_seconds = waiting.left_seconds
         return None
 
     async def _request(self, poll: _Poll) -> Fetched | None:

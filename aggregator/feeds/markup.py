@@ -50,7 +50,8 @@ _FLAT = frozenset(_VOID.split())
 _ENTITY = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,30}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _HTML_TAG = re.compile(
     r"<(?!/?(?:a|abbr|b|big|blockquote|br|center|cite|code|div|em|font|h[1-6]|hr|i|img|ins|del|li|mark|nobr|ol|p|pre|q|s|script|small|span|"
-    r"strike|strong|style|sub|sup|svg|table|td|time|tr|tt|u|ul|wbr|iframe|object|embed|video|audio|form|input|button|math|noscript)(?=[\s/>]))",
+    r"strike|strong|style|sub|sup|svg|table|td|time|tr|tt|u|ul|wbr|iframe|object|embed|video|audio|form|input|button|math|noscript|applet|"
+    r"blink|body|frame|frameset|head|html|link|marquee|meta)(?=[\s/>]))",
     re.IGNORECASE,
 )
 _FORMATTING = re.compile(r"</?(?:b|i|em|strong|span|a|p|br|sup|sub|u|font|small|strike|s|img|div)(?:\s[^<>]*)?/?>", re.IGNORECASE)
