@@ -15,7 +15,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -81,9 +81,9 @@ class Connections(Protocol):
 
     async def kind(self, host: str) -> Kind: ...
 
-    def watch(self) -> AbstractContextManager[list[str]]: ...
-
-    def pool(self, *, private: bool, secure: bool, proxy: str | None) -> httpcore2.AsyncConnectionPool: ...
+    def send(
+        self, request: httpcore2.Request, *, private: bool, proxy: str | None = None
+    ) -> AbstractAsyncContextManager[httpcore2.Response]: ...
 
     async def aclose(self) -> None: ...
 
@@ -276,30 +276,16 @@ class HttpFetcher:
 
     async def _request(self, poll: _Poll) -> Fetched | None:
         poll.visited.add(str(poll.url))
-        response = await self._send(poll)
-        self._look_at_clock(poll)
-        try:
+        timeouts = {"connect": min(self._limits.connect_seconds, max(0.05, poll.left_seconds))}
+        request = httpcore2.Request("GET", _core_url(poll.url), headers=self._headers(poll), extensions={"timeout": timeouts})
+        async with self._network.send(request, private=poll.private, proxy=poll.proxy) as response:
+            self._look_at_clock(poll)
             poll.status, poll.headers = response.status, _joined(response.headers)
             poll.reason = bytes(response.extensions.get("reason_phrase", b"")).decode("latin-1")
             if response.status in _REDIRECTS and poll.headers.get("location"):
                 self._redirect(poll, response)
                 return None
             return await self._judge(poll, response)
-        finally:
-            await response.aclose()
-
-    async def _send(self, poll: _Poll) -> httpcore2.Response:
-        pool = self._network.pool(private=poll.private, secure=poll.url.scheme == "https", proxy=poll.proxy)
-        timeouts = {"connect": min(self._limits.connect_seconds, max(0.05, poll.left_seconds))}
-        request = httpcore2.Request("GET", _core_url(poll.url), headers=self._headers(poll), extensions={"timeout": timeouts})
-        with self._network.watch() as opened:
-            try:
-                return await pool.handle_async_request(request)
-            except (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError):
-                if opened:
-                    raise
-        # a kept connection that the server closed at this very moment says nothing about the server: ask once anew
-        return await pool.handle_async_request(request)
 
     def _redirect(self, poll: _Poll, response: httpcore2.Response) -> None:
         target = _redirect_target(poll.url, poll.headers["location"])

@@ -47,7 +47,7 @@ def _answer(message: bytes) -> tuple[str, Any]:
     try:
         body, headers, url, reading = pickle.loads(message)
         parsed = parse_document(body, headers, url)
-        return "feed", parsed if reading is None else _read_items(parsed, reading)
+        return "feed", parsed if reading is None else read_items(parsed, reading)
     except FeedError as error:
         return "error", str(error)
     except MemoryError:
@@ -56,7 +56,8 @@ def _answer(message: bytes) -> tuple[str, Any]:
         return "crash", type(error).__name__
 
 
-def _read_items(parsed: ParsedFeed, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+def read_items(parsed: ParsedFeed, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+    """See ports.Parser.read."""
     items = normalise(parsed, feed=reading.feed, feed_url=reading.feed_url, now=reading.now, language=reading.language)
     # of the raw items only the dates are wanted further on, and sending the rest costs as much as reading it
     dates = tuple(ParsedItem(published_at=raw.published_at or raw.updated_at) for raw in parsed.items)

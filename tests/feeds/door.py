@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from aggregator.feeds.document import parse_document
+from aggregator.feeds.parse_worker import read_items
 from aggregator.feeds.schedule import ScheduleLimits
-from aggregator.model import DueFeed, Feed, FeedOutcome, Fetched, ParsedFeed
+from aggregator.model import DueFeed, Feed, FeedOutcome, Fetched, Item, ParsedFeed, Reading
 from aggregator.pipeline import Ingest
 from aggregator.store.opening import Store
 
@@ -24,6 +25,9 @@ class HereParser:
         if self._last is None or self._last[0] != body:
             self._last = body, parse_document(body, headers, url)
         return self._last[1]
+
+    async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+        return read_items(await self.parse(body, headers, url), reading)
 
     def close(self) -> None:
         return None
