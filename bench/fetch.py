@@ -280,9 +280,8 @@ def show(feeds: int, found: dict[str, dict[str, list[dict[str, Any]]]]) -> bool:
         for name in found:
             row = middle[name][phase]
             rates = f"{feeds / row['seconds']:9.0f} {row['items'] / row['seconds']:9.0f}"
-            print(
-                f"{phase:8}{name:14} {row['seconds']:7.2f} {row['cpu_seconds']:7.2f} {rates} {row['items']:8.0f} {row['peak_bytes'] / 1e6:5.0f} MB"
-            )
+            stored = f"{row['items']:8.0f} {row['peak_bytes'] / 1e6:5.0f} MB"
+            print(f"{phase:8}{name:14} {row['seconds']:7.2f} {row['cpu_seconds']:7.2f} {rates} {stored}")
     good = True
     if "reader" in found:
         for phase in PHASES:

@@ -11,24 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import pickle
 import signal
-import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+
+import msgspec
 
 from aggregator.errors import FeedError
+from aggregator.feeds.parse_worker import LENGTH, Answer, Question
 from aggregator.model import Item, ParsedFeed, Reading
 
-Question = tuple[bytes, dict[str, str], str, Reading | None]
-"""Body, headers, url, and what normalise needs when items are wanted; see parse_worker.py."""
-
-_LENGTH = struct.Struct(">Q")
+_DECODER: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _START = "import sys; sys.path[:] = {path!r}; from aggregator.feeds.parse_worker import main; main({memory}, {cpu})"
 _LIFETIME = 2_000
 """Documents after which a process is replaced, against slow growth of its memory."""
@@ -56,15 +53,13 @@ class GuardedParser:
 
     async def parse(self, body: bytes, headers: Mapping[str, str], url: str) -> ParsedFeed:
         """Raises FeedError with a sentence when the body is no feed, or took too long or too much memory."""
-        parsed: ParsedFeed = await self._ask((body, dict(headers), url, None))
-        return parsed
+        return (await self._ask((body, dict(headers), url, None)))[0]
 
     async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
         """See ports.Parser."""
-        read: tuple[ParsedFeed, tuple[Item, ...]] = await self._ask((body, dict(headers), url, reading))
-        return read
+        return await self._ask((body, dict(headers), url, reading))
 
-    async def _ask(self, question: Question) -> Any:
+    async def _ask(self, question: Question) -> tuple[ParsedFeed, tuple[Item, ...]]:
         return await asyncio.get_running_loop().run_in_executor(self._pool(), self._answer, question)
 
     def close(self) -> None:
@@ -90,10 +85,10 @@ class GuardedParser:
                 self._threads = ThreadPoolExecutor(max_workers=self.limits.workers, thread_name_prefix="parse")
             return self._threads
 
-    def _answer(self, question: Question) -> Any:
+    def _answer(self, question: Question) -> tuple[ParsedFeed, tuple[Item, ...]]:
         worker, url = self._take(), question[2]
         try:
-            kind, answer = worker.ask(question, self.limits.deadline_seconds)
+            kind, sentence, parsed, items = worker.ask(question, self.limits.deadline_seconds)
         except BaseException:
             self._drop(worker)
             raise
@@ -101,18 +96,18 @@ class GuardedParser:
             self._give_back(worker)
         else:
             self._drop(worker)
-        if kind == "feed":
-            return answer
-        raise FeedError(self._sentence(kind, answer, url), url=url)
+        if parsed is not None:
+            return parsed, items
+        raise FeedError(self._sentence(kind, sentence, url), url=url)
 
-    def _sentence(self, kind: str, answer: str, url: str) -> str:
+    def _sentence(self, kind: str, said: str, url: str) -> str:
         if kind == "error":
-            return answer
+            return said
         if kind == "late":
             return f"Reading the document of {url} took more than {self.limits.deadline_seconds:g} s and was stopped."
         if kind == "memory":
             return f"Reading the document of {url} needed more than {self.limits.memory_bytes // 1_048_576} MB of memory and was stopped."
-        return f"Reading the document of {url} failed ({answer or 'the parser process ended'})."
+        return f"Reading the document of {url} failed ({said or 'the parser process ended'})."
 
     def _take(self) -> _Worker:
         with self._lock:
@@ -150,8 +145,8 @@ class _Worker:
             start_new_session=True,  # Ctrl-C is for the main process, which then closes the pool
         )
 
-    def ask(self, question: Question, deadline_seconds: float) -> tuple[str, Any]:
-        """One of ("feed", what it holds), ("error", sentence), ("crash", what), ("memory", ""), ("late", "").
+    def ask(self, question: Question, deadline_seconds: float) -> Answer:
+        """An answer of parse_worker.py, or one that is called "late" or "died".
 
         A watchdog kills the process at the deadline, which ends the waiting for its pipes however it hangs.
         """
@@ -161,9 +156,9 @@ class _Worker:
         watchdog.daemon = True
         watchdog.start()
         try:
-            return self._exchange(pickle.dumps(question, protocol=pickle.HIGHEST_PROTOCOL))
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
-            return ("late", "") if late.is_set() or self._out_of_time() else ("died", "")
+            return self._exchange(msgspec.msgpack.encode(question))
+        except (OSError, EOFError, ValueError):
+            return ("late" if late.is_set() or self._out_of_time() else "died"), "", None, ()
         finally:
             watchdog.cancel()
 
@@ -171,20 +166,19 @@ class _Worker:
         late.set()
         self.kill()
 
-    def _exchange(self, message: bytes) -> tuple[str, Any]:
+    def _exchange(self, message: bytes) -> Answer:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(_LENGTH.pack(len(message)) + message)
+        self.process.stdin.write(LENGTH.pack(len(message)) + message)
         self.process.stdin.flush()
-        head = self.process.stdout.read(_LENGTH.size)
-        if len(head) < _LENGTH.size:
+        head = self.process.stdout.read(LENGTH.size)
+        if len(head) < LENGTH.size:
             raise EOFError
-        size = _LENGTH.unpack(head)[0]
+        size = LENGTH.unpack(head)[0]
         answer = self.process.stdout.read(size)
         if len(answer) < size:
             raise EOFError
-        kind, value = pickle.loads(answer)
-        return kind, value
+        return _DECODER.decode(answer)
 
     def _out_of_time(self) -> bool:
         """Whether the system stopped it for its processor time (SIGXCPU) before the watchdog did."""
