@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -374,6 +375,7 @@ def _unpack(decoder: Decoder, chunk: bytes, body: bytearray, limit: int) -> None
             raise TooLargeError(limit, unpacked=True)
 
 
+@lru_cache(maxsize=4096)
 def _read_url(text: str) -> tuple[httpx2.URL, str | None]:
     """The URL without fragment and credentials, and the credentials ("user:password")."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,14 @@ _CAUSES: tuple[tuple[str, str], ...] = (
 class Database:
     """Gives read and write transactions on one SQLite file. Any number of readers, one writer at a time.
 
-    `url` is a path or "sqlite:///path"; "sqlite://" is a database in memory, for one thread.
+    `url` is a path or "sqlite:///path"; "sqlite://" is a database in memory.
     """
 
     def __init__(self, url: str) -> None:
         self._url = _parse(url)
         self.path = Path(self._url.database) if self._url.database not in (None, "", ":memory:") else None
         self.name = str(self.path) if self.path else "the database in memory"
-        self._writer = threading.Lock()
+        self._writer = threading.RLock()
         self._prepare_folder()
         self.engine = self._make_engine()
 
@@ -73,7 +73,8 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view of the database; never waits for the writer (WAL)."""
-        with self.explained(), self.engine.begin() as connection:
+        alone = self._writer if self.path is None else nullcontext()  # in memory there is one connection for all
+        with alone, self.explained(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
