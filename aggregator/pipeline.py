@@ -34,10 +34,10 @@ class Ingest:
     items: ItemStore
     limits: schedule.ScheduleLimits
     jitter: Callable[[], float]
-    _store: _GroupCommit = field(init=False, repr=False)
+    _store: GroupCommit = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._store = _GroupCommit(self.items)
+        self._store = GroupCommit(self.items)
 
     async def round(self, due: Sequence[DueFeed], clock: Clock, heard: Heard | None = None) -> list[FeedOutcome]:
         """Poll all of `due`; no feed can stop the others. Outcomes in the order of `due`."""
@@ -88,7 +88,7 @@ _MOST_TOGETHER = 100
 _Waiting = list[tuple[Polled, asyncio.Future[Ingested]]]
 
 
-class _GroupCommit:
+class GroupCommit:
     """Stores the polls that end at about the same time in one transaction: a commit costs as much as storing ten items.
 
     It writes in a thread, one batch after the other, so that answers are read meanwhile. When one of a batch cannot be stored, each is

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpcore2
 
+from aggregator.feeds.streams import StreamBackend
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -101,7 +103,7 @@ class Detour(httpcore2.AsyncNetworkBackend):
     """Takes every connection to loopback, whatever the address, and notes the address: the public internet for tests."""
 
     def __init__(self) -> None:
-        self._real = httpcore2.AnyIOBackend()
+        self._real = StreamBackend()
         self.addresses: list[str] = []
 
     async def connect_tcp(self, host: str, port: int, *rest: Any, **more: Any) -> httpcore2.AsyncNetworkStream:
