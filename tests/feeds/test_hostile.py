@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,78 @@ NOW = datetime(2023, 12, 27, 12, 0, tzinfo=UTC)
 LATER = datetime(2024, 6, 1, tzinfo=UTC)
 URL = "https://example.org/feed"
 SENTENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{20,400}[.]")
-_ACTIVE = re.compile(
-    r"<(script|style|iframe|object|embed|form|svg|math|base|meta|link|video|template)|\son\w+\s*=\s*[\"']?alert|javascript:alert", re.I
+_TAGS = frozenset(
+    [
+        "a",
+        "abbr",
+        "b",
+        "blockquote",
+        "br",
+        "caption",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "dd",
+        "del",
+        "details",
+        "dfn",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "li",
+        "mark",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "time",
+        "tr",
+        "u",
+        "ul",
+        "var",
+    ]
 )
+
+
+class Markup(HTMLParser):
+    """Asserts of markup what a browser would have to hold to so that it is safe to show."""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in _TAGS
+        for name, value in attrs:
+            assert not name.startswith("on")
+            assert name != "style"
+            if name in ("href", "src", "cite"):
+                assert re.match("https?://|mailto:", value or ""), value
 
 
 def to_items(feed: ParsedFeed, now: datetime = NOW) -> tuple[Item, ...]:
@@ -55,8 +125,7 @@ def assert_harmless(item: Item, now: datetime) -> None:
     for address in (item.link, item.canonical_link, *(medium.url for medium in item.media)):
         assert address is None or re.match(r"https?://[^/@]+(/|\?|#|$)", address), address
     for markup in (item.summary_html, item.content_html):
-        assert not _ACTIVE.search("".join(re.findall(r"<[^>]*>", markup))), markup
-        assert not re.search(r"(?:href|src|cite)=\"(?!https?://|mailto:)", markup), markup
+        Markup().feed(markup)
     assert EARLIEST <= item.published_at <= now
     assert item.updated_at is None or EARLIEST <= item.updated_at <= now
     assert item.title
