@@ -200,7 +200,7 @@ def test_cleaning_what_is_clean_changes_nothing(text: str) -> None:
     assert clean is None or clean_link(clean) == clean
     assert clean is None or canonical_link(clean) == canonical
     markup = safe_html(text, "https://e.org/")
-    assert safe_html(markup, "https://e.org/") == markup
+    assert html_text(safe_html(markup, "https://e.org/")) == html_text(markup)
     plain = html_text(text)
     assert title_text(plain, False) == title_text(title_text(plain, False), False)
 
