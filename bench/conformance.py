@@ -305,7 +305,7 @@ def to_markdown(count: Count, podcasts: tuple[int, int]) -> str:
         f"then normalise) and by feedparser {feedparser.__version__} with its own settings.",
         "",
         f"- {count.documents:,} documents. {count.no_feed} hold no feed for either; {count.json} is a JSON Feed, which only we read.",
-        f"- {len(count.lost)} documents give another number of items.",
+        f"- {len(count.lost)} document gives another number of items: {', '.join(count.lost)} ends inside its item, and half an item is not read.",
         f"- {both:,} values that feedparser defines: {same:,} are equal, {both - same} differ, {found['?']} of them unexplained.",
         f"- podcastparser's suite: {podcasts[0]} of {podcasts[1]} playing times are equal.",
         "",
