@@ -178,7 +178,7 @@ class App:
         return parser
 
     @asynccontextmanager
-    async def _ingest(self) -> AsyncIterator[Ingest]:
+    async def _ingest(self, line_seconds: float | None = None) -> AsyncIterator[Ingest]:
         """The ingest pipe for one round: the fetcher in it belongs to the running event loop."""
         from aggregator.feeds.connect import Network
         from aggregator.feeds.fetch import FetchLimits, HttpFetcher, make_secrets
@@ -200,6 +200,7 @@ class App:
         )
         gate = HostGate(
             PolitenessLimits(fetch.concurrency, fetch.host_delay, fetch.host_connections),
+            line_seconds,
             not_before=feeds.host_not_before(),
             on_back_off=feeds.save_host_not_before,
         )
@@ -258,9 +259,11 @@ class App:
         organise: bool = True,
         heard: Heard | None = None,
         planned: Callable[[int], None] | None = None,
+        line_seconds: float | None = None,
     ) -> list[FeedOutcome]:
         """Poll the due (or the named) feeds now, then organise. `planned` is told how many, `heard` each outcome.
 
+        A feed that stood in line for its host for `line_seconds` of real time stays due (None: it waits for as long as it takes).
         Raises NotFoundError for an unknown name. Network trouble is in the outcomes.
         """
         from aggregator.pipeline import due_feeds
@@ -268,7 +271,7 @@ class App:
         due = due_feeds(self._named(names), self.store.feeds.states(), self.clock(), force=force)
         if planned is not None:
             planned(len(due))
-        outcomes = self._run_round(due, heard) if due else []
+        outcomes = self._run_round(due, heard, line_seconds) if due else []
         if organise:
             self.organise()
         return outcomes
@@ -322,12 +325,12 @@ class App:
                 raise NotFoundError(unknown_feed(name, feeds))
         return [feeds[name] for name in names] if names else list(feeds.values())
 
-    def _run_round(self, due: list[DueFeed], heard: Heard | None) -> list[FeedOutcome]:
+    def _run_round(self, due: list[DueFeed], heard: Heard | None, line_seconds: float | None) -> list[FeedOutcome]:
         async def work() -> list[FeedOutcome]:
             task = asyncio.current_task()
             assert task is not None
             self._round = (asyncio.get_running_loop(), task)
-            async with self._ingest() as ingest:
+            async with self._ingest(line_seconds) as ingest:
                 return await ingest.round(due, self.clock, heard)
 
         try:
