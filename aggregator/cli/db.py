@@ -128,7 +128,7 @@ def backup(app: App, file: Path | None) -> None:
       aggregator db backup /mnt/disk/aggregator.db
     """
     if file is None:
-        file = app.backup()
+        file = app.upkeep.backup()
     else:
         app.store.maintenance.backup(file)
     click.echo(str(file))

@@ -1,0 +1,65 @@
+"""EDGE: upkeep of a store that is meant to last: prune, backup, and what there is to say about how things run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aggregator.status import DigestStatus, Status, summarise
+
+if TYPE_CHECKING:
+    from aggregator.app import App
+    from aggregator.model import DigestPlan
+
+
+class Upkeep:
+    """What `aggregator db`, `aggregator status` and the daemon's nightly jobs do."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    def prune(self) -> int:
+        """Forget items older than the setting retention.items (by arrival; 0 keeps all). Returns how many."""
+        keep = self.app.settings.retention.items
+        return self.app.store.maintenance.prune(self.app.clock() - timedelta(seconds=keep)).items if keep else 0
+
+    def backup(self) -> Path:
+        """Copy the database beside itself, named by the day, and keep the newest `daemon.backups` copies."""
+        folder = self.app.location.data_folder / "backups"
+        path = folder / f"aggregator-{self.app.clock():%Y-%m-%d}.db"
+        self.app.store.maintenance.backup(path)
+        for old in sorted(folder.glob("aggregator-????-??-??.db"))[: -self.app.settings.daemon.backups]:
+            old.unlink()
+        return path
+
+    def status(self) -> Status:
+        """What runs, what is next, what fails."""
+        app, now = self.app, self.app.clock()
+        feeds = app.subscribed()
+        summary = summarise(feeds, app.store.feeds.states(), now)
+        stats = app.store.maintenance.stats()
+        return Status(
+            feeds=len(feeds),
+            enabled=sum(1 for feed in feeds if feed.enabled),
+            due=summary.due,
+            last_poll_at=summary.last_poll_at,
+            next_poll_at=summary.next_poll_at,
+            lag_seconds=summary.lag_seconds,
+            failing=summary.failing,
+            items=stats.rows["items"],
+            unsorted=stats.unsorted,
+            digests=tuple(map(self._digest, app.plans())),
+            waiting=tuple(app.store.digests.waiting()),
+            daemon_process=app.daemon_process(),
+            database=stats.name,
+            database_bytes=stats.file_bytes,
+            feed_list=str(app.location.feeds_path),
+        )
+
+    def _digest(self, plan: DigestPlan) -> DigestStatus:
+        from aggregator.triggers import daily
+
+        last = self.app.last_digest(plan.name)
+        coming = daily(plan.time, plan.zone, plan.weekdays).get_next_fire_time(None, self.app.clock())
+        return DigestStatus(plan.name, last.to_at if last else None, coming)
