@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import socketserver
+import sys
 import threading
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -24,6 +25,7 @@ class SmtpSink:
     login: tuple[str, str] | None = None
     mails: list[EmailMessage] = field(default_factory=list)
     refusals: list[bytes] = field(default_factory=list)
+    port: int = 0
 
     def __enter__(self) -> SmtpSink:
         sink = self
@@ -32,7 +34,7 @@ class SmtpSink:
             def handle(self) -> None:
                 _Talk(sink, self).run()
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", self.port), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -94,3 +96,14 @@ class _Talk:
 
     def say(self, *lines: bytes) -> None:
         self.write.write(b"".join(line + b"\r\n" for line in lines))
+
+
+def main(port: int, folder: Path) -> None:
+    """Serve until killed; for benches."""
+    with SmtpSink(folder, port=port):
+        print("ready", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,5 @@ def run(app: App, once: bool, log_format: str | None, ignore_failures: bool) -> 
 
 def _leave() -> None:
     """End at once, whatever threads are at: the store is as safe as in a crash, and the service manager waits no longer."""
-    for child in multiprocessing.active_children():
-        child.kill()
     logging.shutdown()
     os._exit(0)
