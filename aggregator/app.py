@@ -260,7 +260,7 @@ class App:
 
     def describe(self) -> str:
         """For the log: what this program runs on."""
-        return f"{len(self.subscribed())} feeds from {self.location.feeds_path}, database {self.store.maintenance.stats().name}"
+        return f"{len(self.subscribed())} feeds from {self.location.feeds_path}, database {self.store.name}"
 
     # --- the verbs: feeds ---------------------------------------------------------------------------------------------
 
@@ -596,10 +596,10 @@ class App:
 
     def next_step(self) -> str | None:
         """What a person who sees nothing should run next; None when there are feeds and grouped items."""
-        stats = self.store.maintenance.stats()
-        if stats.unsorted:
-            return f"{stats.unsorted} items are not grouped yet: `aggregator fetch` polls what is due and groups them."
-        if stats.rows["items"]:
+        items, unsorted, _ = self.store.maintenance.sizes()
+        if unsorted:
+            return f"{unsorted} items are not grouped yet: `aggregator fetch` polls what is due and groups them."
+        if items:
             return None
         if not self.subscribed():
             return "There are no feeds yet: `aggregator feeds add URL` subscribes to one, `aggregator demo` shows how it looks."

@@ -18,6 +18,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ from aggregator.app import App
 from aggregator.errors import AggregatorError
 from aggregator.heartbeat import ClockWatch, Heartbeat
 from aggregator.logs import new_round
+from aggregator.metrics import Counters, to_metrics
 from aggregator.model import FeedOutcome
 from aggregator.publishing import Sent
+from aggregator.textfile import replace_text
 from aggregator.times import iso
 from aggregator.triggers import ProgramTimeTrigger, daily
 
@@ -55,6 +58,7 @@ class Daemon:
         self.stop_asked = threading.Event()
         self.reload_asked = threading.Event()
         self._heartbeat = heartbeat or Heartbeat(os.environ)
+        self.counters = Counters()
         self._busy = threading.Event()
         self._scheduler: BackgroundScheduler | None = None
 
@@ -80,7 +84,8 @@ class Daemon:
         )
         self.app.expect_digests()
         self._add_jobs(scheduler)
-        with _Signals({signal.SIGTERM: self.stop_asked, signal.SIGINT: self.stop_asked, signal.SIGHUP: self.reload_asked}):
+        signals = _Signals({signal.SIGTERM: self.stop_asked, signal.SIGINT: self.stop_asked, signal.SIGHUP: self.reload_asked})
+        with signals, self._listening():
             scheduler.start()
             log.info("started: %s", self.app.describe())
             self._heartbeat.ready()
@@ -121,13 +126,39 @@ class Daemon:
             except StoppedError:
                 log.info("%s ended early", name)
             except AggregatorError as error:
+                self.counters.failed_jobs += 1
                 log.error("%s failed: %s", name, error)
             except Exception:
+                self.counters.failed_jobs += 1
                 log.exception("%s failed unexpectedly", name)
             finally:
                 self._busy.clear()
 
         return job
+
+    # --- what others may see --------------------------------------------------------------------------------------------
+
+    def _listening(self) -> AbstractContextManager[Any]:
+        address = self.app.settings.daemon.listen
+        if not address:
+            return nullcontext()
+        from aggregator.listener import Listener
+
+        return Listener(address, {"/healthz": self._health, "/metrics": self._metrics})
+
+    def _health(self) -> tuple[int, str, str]:
+        well = self._heartbeat.is_alive(busy=self._busy.is_set())
+        return (200, "text/plain", "ok\n") if well else (503, "text/plain", "the work under way makes no progress\n")
+
+    def _metrics(self) -> tuple[int, str, str]:
+        try:
+            return 200, "text/plain; version=0.0.4", to_metrics(self.app.upkeep.status(), self.counters)
+        except AggregatorError as error:
+            return 500, "text/plain", f"{error}\n"
+
+    def _write_metrics(self) -> None:
+        if path := self.app.settings.daemon.metrics_file:
+            replace_text(Path(path), to_metrics(self.app.upkeep.status(), self.counters))
 
     # --- watching, in the main thread ---------------------------------------------------------------------------------
 
@@ -183,18 +214,24 @@ class Daemon:
     # --- the jobs ---------------------------------------------------------------------------------------------------
 
     def _round(self) -> None:
+        begun = time.monotonic()
         self._poll()
         self._publish()
+        self.counters.rounds += 1
+        self.counters.last_round_seconds, self.counters.last_round_at = time.monotonic() - begun, self.app.clock()
+        self._write_metrics()
 
     def _poll(self) -> list[FeedOutcome]:
         outcomes = self.app.fetch(organise=False, heard=self._heard)
         grouped = self.app.organise(self._going_on)
+        self.counters.grouped_items += grouped
         if grouped:
             log.info("organised %d items", grouped)
         return outcomes
 
     def _heard(self, outcome: FeedOutcome) -> None:
         self._heartbeat.progress()
+        self.counters.polled(outcome)
         log_outcome(outcome)
 
     def _going_on(self, done: int, total: int) -> None:
@@ -206,6 +243,7 @@ class Daemon:
         for record in self.app.publish():
             log.info("digest %s made: %s to %s, %d stories", record.name, iso(record.from_at), iso(record.to_at), len(record.story_ids))
         for sent in self.app.deliver():
+            self.counters.sent(sent)
             log_sent(sent)
 
     def _prune(self) -> None:

@@ -42,12 +42,14 @@ class Heartbeat:
         """Something was done."""
         self._progress = self._monotonic()
 
+    def is_alive(self, *, busy: bool) -> bool:
+        """Whether no work is under way, or some that gets on."""
+        return not busy or self._monotonic() - self._progress < STALLED_SECONDS
+
     def feed_watchdog(self, *, busy: bool) -> None:
-        """Called often; feeds the watchdog when it is time, but not while work is under way that makes no progress."""
+        """Called often; feeds the watchdog when it is time and the program is alive."""
         now = self._monotonic()
-        if not busy:
-            self._progress = now
-        if self._interval is not None and now - self._fed >= self._interval and now - self._progress < STALLED_SECONDS:
+        if self._interval is not None and now - self._fed >= self._interval and self.is_alive(busy=busy):
             self._fed = now
             self._send("WATCHDOG=1")
 

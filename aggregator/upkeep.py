@@ -38,7 +38,7 @@ class Upkeep:
         app, now = self.app, self.app.clock()
         feeds = app.subscribed()
         summary = summarise(feeds, app.store.feeds.states(), now)
-        stats = app.store.maintenance.stats()
+        items, unsorted, file_bytes = app.store.maintenance.sizes()
         return Status(
             feeds=len(feeds),
             enabled=sum(1 for feed in feeds if feed.enabled),
@@ -47,13 +47,13 @@ class Upkeep:
             next_poll_at=summary.next_poll_at,
             lag_seconds=summary.lag_seconds,
             failing=summary.failing,
-            items=stats.rows["items"],
-            unsorted=stats.unsorted,
+            items=items,
+            unsorted=unsorted,
             digests=tuple(map(self._digest, app.plans())),
             waiting=tuple(app.store.digests.waiting()),
             daemon_process=app.daemon_process(),
-            database=stats.name,
-            database_bytes=stats.file_bytes,
+            database=app.store.name,
+            database_bytes=file_bytes,
             feed_list=str(app.location.feeds_path),
         )
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--check", is_flag=True, help="Print nothing; exit 0 when the daemon runs, 1 when it does not.")
 @json_option
 @pass_app
-def status(app: App, as_json: bool) -> None:
+def status(app: App, check: bool, as_json: bool) -> int:
     """Say whether the daemon runs, when the next poll and digest are, and which feeds fail.
 
     \b
@@ -27,12 +28,15 @@ def status(app: App, as_json: bool) -> None:
       aggregator status
       aggregator status --json
     """
+    if check:
+        return 0 if app.daemon_process() is not None else 1
     found = app.upkeep.status()
     if as_json:
         echo_json(to_json(found))
-        return
+        return 0
     for line in to_lines(found, app.clock()):
         click.echo(line)
+    return 0
 
 
 def to_json(found: Status) -> dict[str, object]:

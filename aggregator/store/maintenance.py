@@ -19,6 +19,9 @@ KEEP_PRUNED_KEYS = timedelta(days=180)
 """How long a pruned item's keys are remembered after its feed last showed it, so that it does not come back as new."""
 
 
+_FILE_BYTES = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+
+
 @dataclass(frozen=True, slots=True)
 class Pruned:
     """What a prune removed, or would remove."""
@@ -58,10 +61,17 @@ class Maintenance:
             spans = connection.execute(
                 select(func.min(i.published_at), func.max(i.published_at), func.min(i.arrived_at), func.max(i.arrived_at))
             ).one()
-            pages = connection.execute(text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")).scalar_one()
+            pages = connection.execute(_FILE_BYTES).scalar_one()
         days = max((spans[3] - spans[2]).total_seconds() / 86_400, 1.0) if spans[2] is not None else 1.0
         unsorted, _ = rows.pop("unsorted_items"), rows.pop("meta")
         return StoreStats(self._db.name, self.upgrade.after, pages, rows, unsorted, *spans, items_per_day=rows["items"] / days)
+
+    def sizes(self) -> tuple[int, int, int]:
+        """Items, items that are in no story yet, bytes of the file: what can be asked for often."""
+        with self._db.reading() as connection:
+            items = connection.scalar(select(func.count()).select_from(t.items)) or 0
+            unsorted = connection.scalar(select(func.count()).select_from(t.unsorted_items)) or 0
+            return items, unsorted, connection.execute(_FILE_BYTES).scalar_one()
 
     def backup(self, path: Path) -> None:
         """Copy the living database to a file, check the copy, then put it in place. Raises StoreError."""
