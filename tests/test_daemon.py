@@ -83,7 +83,7 @@ def test_triggers_go_by_the_programs_clock() -> None:
 
 
 def test_the_digest_is_written_when_its_time_comes(tmp_path: Path, site: Site) -> None:
-    with make_app(tmp_path, site, ["alpha", "beta"], now="2023-12-27T06:59:50Z", speed=10) as app:
+    with make_app(tmp_path, site, ["alpha", "beta"], now="2023-12-27T06:55:00Z", speed=30) as app:
         daemon = Daemon(app)
         running = threading.Thread(target=daemon.run)
         running.start()
