@@ -12,7 +12,25 @@ from tests.shared import ROOT
 PACKAGE = ROOT / "aggregator"
 FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (6, ("cli", "web", "__main__")),
-    (5, ("app", "couriers", "upkeep", "heartbeat", "listener", "daemon", "tasks", "demo", "logs", "lock", "clock", "textfile", "triggers")),
+    (
+        5,
+        (
+            "app",
+            "couriers",
+            "upkeep",
+            "heartbeat",
+            "listener",
+            "doctor",
+            "daemon",
+            "tasks",
+            "demo",
+            "logs",
+            "lock",
+            "clock",
+            "textfile",
+            "triggers",
+        ),
+    ),
     (4, ("pipeline", "publishing", "subscribing", "archive", "status", "metrics", "correcting", "regrouping", "comparing")),
     (3, ("feeds", "stories", "digest", "store")),
     (2, ("settings", "kinds", "ports")),

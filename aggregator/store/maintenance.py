@@ -73,6 +73,11 @@ class Maintenance:
             unsorted = connection.scalar(select(func.count()).select_from(t.unsorted_items)) or 0
             return items, unsorted, connection.execute(_FILE_BYTES).scalar_one()
 
+    def newest_arrival(self) -> datetime | None:
+        with self._db.reading() as connection:
+            newest: datetime | None = connection.scalar(select(func.max(t.items.c.arrived_at)))
+            return newest
+
     def backup(self, path: Path) -> None:
         """Copy the living database to a file, check the copy, then put it in place. Raises StoreError."""
         copy_database(self._db, path)

@@ -20,7 +20,7 @@ class Store:
 
     def __init__(self, database: Database, upgrade: Upgrade, opened_at: datetime) -> None:
         self._database = database
-        self.name = database.name
+        self.name, self.path = database.name, database.path
         self.feeds = Feeds(database, opened_at)
         self.items = Items(database)
         self.stories = Stories(database)
