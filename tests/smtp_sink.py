@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import socketserver
+import ssl
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -26,6 +28,10 @@ class SmtpSink:
     mails: list[EmailMessage] = field(default_factory=list)
     refusals: list[bytes] = field(default_factory=list)
     port: int = 0
+    tls: ssl.SSLContext | None = None
+    """Offers STARTTLS; with `implicit` it speaks TLS from the first byte, with `plain_only` it hides it."""
+    implicit: bool = False
+    plain_only: bool = False
 
     def __enter__(self) -> SmtpSink:
         sink = self
@@ -58,15 +64,30 @@ class SmtpSink:
 
 class _Talk:
     def __init__(self, sink: SmtpSink, connection: Any) -> None:
-        self.sink, self.read, self.write = sink, connection.rfile, connection.wfile
+        self.sink, self.socket, self.read, self.write = sink, connection.request, connection.rfile, connection.wfile
         self.welcome = sink.login is None
 
     def run(self) -> None:
+        with suppress(OSError):  # also when a client leaves in the middle of a handshake
+            if self.sink.implicit:
+                self.wrap()
+            self.talk()
+
+    def wrap(self) -> None:
+        assert self.sink.tls is not None
+        self.socket = self.sink.tls.wrap_socket(self.socket, server_side=True)
+        self.read, self.write = self.socket.makefile("rb"), self.socket.makefile("wb")
+
+    def talk(self) -> None:
         self.say(b"220 sink ready")
         while line := self.read.readline():
             verb = line.strip().upper()
             if verb.startswith((b"EHLO", b"HELO")):
-                self.say(b"250-sink", b"250-AUTH PLAIN", b"250 8BITMIME")
+                offered = [b"250-STARTTLS"] if self.sink.tls is not None and not self.sink.plain_only else []
+                self.say(b"250-sink", *offered, b"250-AUTH PLAIN", b"250 8BITMIME")
+            elif verb == b"STARTTLS":
+                self.say(b"220 go on")
+                self.wrap()
             elif verb.startswith(b"AUTH PLAIN"):
                 self.log_in(line.split()[2])
             elif verb.startswith(b"MAIL") and not self.welcome:
@@ -96,6 +117,7 @@ class _Talk:
 
     def say(self, *lines: bytes) -> None:
         self.write.write(b"".join(line + b"\r\n" for line in lines))
+        self.write.flush()
 
 
 def main(port: int, folder: Path) -> None:

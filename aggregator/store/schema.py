@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from aggregator.errors import SchemaError, StoreError
-from aggregator.store.engine import Database
+from aggregator.store.engine import Database, make_private
 from aggregator.store.tables import COUNTERS, meta, metadata
 
 # as Alembic makes it
@@ -102,6 +102,7 @@ def copy_database(database: Database, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)
+        make_private(partial)
         _copy_and_check(database, partial)
         partial.replace(target)
     except OSError as error:
