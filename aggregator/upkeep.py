@@ -20,9 +20,20 @@ class Upkeep:
         self.app = app
 
     def prune(self) -> int:
-        """Forget items older than the setting retention.items (by arrival; 0 keeps all). Returns how many."""
-        keep = self.app.settings.retention.items
-        return self.app.store.maintenance.prune(self.app.clock() - timedelta(seconds=keep)).items if keep else 0
+        """Forget items older than the setting retention.items (by arrival; 0 keeps all), and the oldest ones beyond
+        retention.size; give the space back. Returns how many items."""
+        keep, maintenance = self.app.settings.retention, self.app.store.maintenance
+        gone = maintenance.prune(self.app.clock() - timedelta(seconds=keep.items)).items if keep.items else 0
+        if keep.size:
+            gone += maintenance.prune_to(keep.size).items
+        maintenance.shrink()
+        return gone
+
+    def repair(self) -> tuple[Path | None, list[str]]:
+        """Mend the database, after a copy. Returns the copy and what was mended."""
+        path = self.app.store.path
+        copy = (path or Path()).with_name(f"{path.name if path else ''}.before-repair-{self.app.clock():%Y%m%dT%H%M%SZ}")
+        return copy if path else None, self.app.store.maintenance.repair(copy)
 
     def backup(self) -> Path:
         """Copy the database beside itself, named by the day, and keep the newest `daemon.backups` copies."""

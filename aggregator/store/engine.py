@@ -147,6 +147,9 @@ def _parse(url: str) -> URL:
 def _set_up(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
+    # before anything is written: pages that a prune frees can then be given back some at a time
+    if cursor.execute("PRAGMA page_count").fetchone()[0] == 0:
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     # WAL with NORMAL: readers and the writer do not wait for each other; the default journal is 5.5 times slower
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
