@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,21 @@ class Upkeep:
         for old in sorted(folder.glob("aggregator-????-??-??.db"))[: -self.app.settings.daemon.backups]:
             old.unlink()
         return path
+
+    def whole(self) -> Iterator[str]:
+        """Everything that the store holds, as lines."""
+        from aggregator.archive import without_credentials
+
+        return self.app.store.whole.lines(without_credentials)
+
+    def restore(self, lines: Iterable[str | bytes], name: str) -> int:
+        """Fill the empty store with what `whole` gave. Returns how many rows. Raises ArchiveError; then nothing was stored."""
+        from aggregator.feeds.links import clean_link
+        from aggregator.feeds.markup import safe_html
+        from aggregator.store.whole import Cleaning
+        from aggregator.text import strip_controls
+
+        return self.app.store.whole.restore(lines, Cleaning(strip_controls, lambda text: safe_html(text, None), clean_link), name=name)
 
     def status(self) -> Status:
         """What runs, what is next, what fails."""

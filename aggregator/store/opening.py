@@ -13,6 +13,7 @@ from aggregator.store.items import Items
 from aggregator.store.maintenance import Maintenance
 from aggregator.store.schema import Upgrade, ensure_schema
 from aggregator.store.stories import Stories
+from aggregator.store.whole import Whole
 
 
 class Store:
@@ -27,6 +28,7 @@ class Store:
         self.corrections = Corrections(database)
         self.digests = Digests(database)
         self.maintenance = Maintenance(database, upgrade)
+        self.whole = Whole(database, upgrade.after)
 
     def close(self) -> None:
         self._database.close()
