@@ -57,12 +57,14 @@ class Interests:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which part of the news is asked for: `limit` stories (0 = all), one topic, the feeds with a tag; by published or arrived."""
+    """Which part of the news is asked for: `limit` stories (0 = all), one topic, the feeds with a tag, or with one of several; by
+    published or arrived."""
 
     limit: int = 30
     topic: int | None = None
     tag: str | None = None
     by: str = "published"
+    tags: tuple[str, ...] = ()
 
 
 DEFAULTS, ALL, NEUTRAL = DigestParams(), Filters(), Interests()
@@ -174,10 +176,11 @@ class _Choosing:
         return feed.weight if feed else 1.0
 
     def asked_for(self, item: Item) -> bool:
-        if self.filters.tag is None:
+        wanted = {*self.filters.tags, *([self.filters.tag] if self.filters.tag is not None else [])}
+        if not wanted:
             return True
         feed = self.feeds.get(item.feed)
-        return feed is not None and self.filters.tag in feed.tags
+        return feed is not None and not wanted.isdisjoint(feed.tags)
 
     def muted(self, item: Item) -> bool:
         if item.feed not in self._muted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -52,6 +53,7 @@ class Database:
             if self.path.is_dir():
                 raise StoreError(f"{self.name} is a folder; name a file in it, for example {self.path / 'aggregator.db'}")
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)
         except OSError as error:
             raise StoreError(
                 f"{self.name} cannot be opened or made: {error.strerror}; mend that, or name another place with --database"
@@ -113,6 +115,12 @@ class Database:
         self.engine.dispose()
 
 
+def make_private(path: Path) -> None:
+    """Make a file that is not there yet, for its owner alone; SQLite gives its journals the same mode."""
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
 def explain(name: str, error: BaseException) -> StoreError:
     """The sentence for what SQLite reported."""
     message = str(error)
@@ -140,6 +148,9 @@ def _parse(url: str) -> URL:
 def _set_up(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
+    # before anything is written: pages that a prune frees can then be given back some at a time
+    if cursor.execute("PRAGMA page_count").fetchone()[0] == 0:
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     # WAL with NORMAL: readers and the writer do not wait for each other; the default journal is 5.5 times slower
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")

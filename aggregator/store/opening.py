@@ -13,6 +13,7 @@ from aggregator.store.items import Items
 from aggregator.store.maintenance import Maintenance
 from aggregator.store.schema import Upgrade, ensure_schema
 from aggregator.store.stories import Stories
+from aggregator.store.whole import Whole
 
 
 class Store:
@@ -20,12 +21,14 @@ class Store:
 
     def __init__(self, database: Database, upgrade: Upgrade, opened_at: datetime) -> None:
         self._database = database
+        self.name, self.path = database.name, database.path
         self.feeds = Feeds(database, opened_at)
         self.items = Items(database)
         self.stories = Stories(database)
         self.corrections = Corrections(database)
         self.digests = Digests(database)
         self.maintenance = Maintenance(database, upgrade)
+        self.whole = Whole(database, upgrade.after)
 
     def close(self) -> None:
         self._database.close()

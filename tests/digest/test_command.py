@@ -52,6 +52,9 @@ class FakeApp:
     def clock(self) -> datetime:
         return NOW
 
+    def naming(self, name: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     def digest(self, period: Period, *, by: str, name: str, limit: int, topic: int | None, tag: str | None) -> Digest:
         self.asked.append((period, {"by": by, "name": name, "limit": limit, "topic": topic, "tag": tag}))
         return select(self.coverages, TOPICS, FEEDS, STATES, period, name=name, filters=Filters(limit, topic, tag, by))
