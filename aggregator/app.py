@@ -440,6 +440,9 @@ class App:
         tag: str | None = None,
     ) -> Digest:
         """What the period brought, selected and ranked. Raises NotFoundError for an unknown topic."""
+        import msgspec
+
+        from aggregator.digest.rank import DigestParams
         from aggregator.digest.selection import Filters, select
         from aggregator.stories.timeline import phase_at
 
@@ -457,6 +460,7 @@ class App:
             period,
             phase_of=phase_at,
             name=name,
+            params=DigestParams(**msgspec.structs.asdict(self.settings.ranking)),
             filters=Filters(limit=limit, topic=topic, tag=tag, by=by),
             titles=self.store.stories.titles(sorted(related)),
         )

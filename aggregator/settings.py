@@ -37,6 +37,7 @@ CountOrZero = Annotated[int, Meta(ge=0, le=10_000, extra={"says": "a whole numbe
 MaybeCount = Annotated[int | None, Meta(extra={"says": "a whole number from 1 to 10000"})]
 Bytes = Annotated[int, Meta(ge=1024, le=1 << 40, extra={"says": "a whole number of bytes, at least 1024"})]
 Share = Annotated[float, Meta(ge=0, le=1, extra={"says": "a number from 0 to 1"})]
+Factor = Annotated[float, Meta(ge=0, le=10, extra={"says": "a number from 0 to 10"})]
 Switch = Annotated[bool, Meta(extra={"says": "true or false"})]
 Text = Annotated[str, Meta(extra={"says": "a text in quotes"})]
 FilePath = Annotated[str, Meta(extra={"says": "a path or database URL in quotes"})]
@@ -111,6 +112,25 @@ class DigestSettings(Struct, frozen=True):
     since: Duration = _DAY
 
 
+class RankingSettings(Struct, frozen=True):
+    """What makes a story stand high in a digest: the fields of digest/rank.DigestParams, which says what each means."""
+
+    publishers: Factor = 1.0
+    earlier_share: Share = 0.25
+    freshness: Factor = 0.6
+    freshness_half_life: Factor = 0.25
+    growth: Factor = 0.2
+    weight: Factor = 1.0
+    follow: Factor = 1.5
+    boost: Factor = 1.0
+    lone: Factor = 0.75
+    important_weight: Factor = 2.0
+    like_others: Factor = 0.8
+    same_topic: Factor = 0.2
+    same_publisher: Factor = 0.6
+    near_title: Share = 0.6
+
+
 class DaemonSettings(Struct, frozen=True):
     tick: Duration = 30.0
     prune_at: TimeOrNever = "03:30"
@@ -138,6 +158,7 @@ class Settings(Struct, frozen=True):
     stories: StoriesSettings = StoriesSettings()
     topics: TopicsSettings = TopicsSettings()
     digest: DigestSettings = DigestSettings()
+    ranking: RankingSettings = RankingSettings()
     daemon: DaemonSettings = DaemonSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
@@ -172,6 +193,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "stories": StoriesSettings,
     "topics": TopicsSettings,
     "digest": DigestSettings,
+    "ranking": RankingSettings,
     "daemon": DaemonSettings,
     "retention": RetentionSettings,
     "log": LogSettings,
