@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aggregator.clock import ProgramClock
 from aggregator.errors import NotFoundError, UsageError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aggregator.correcting import Correcting
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
+    from aggregator.marking import Marking
     from aggregator.model import Correction, Digest, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Ingest, Organise
     from aggregator.ports import Parser
@@ -438,12 +439,14 @@ class App:
         limit: int = 30,
         topic: int | None = None,
         tag: str | None = None,
+        **asked: Any,
     ) -> Digest:
-        """What the period brought, selected and ranked. Raises NotFoundError for an unknown topic."""
+        """What the period brought, selected and ranked; `asked` are more fields of Filters. Raises NotFoundError for an unknown topic."""
         import msgspec
 
+        from aggregator.digest.interests import Filters
         from aggregator.digest.rank import DigestParams
-        from aggregator.digest.selection import Filters, select
+        from aggregator.digest.selection import select
         from aggregator.stories.timeline import phase_at
 
         if by == "arrived":
@@ -452,6 +455,7 @@ class App:
         coverages = self.store.stories.coverage(period.from_at, period.to_at, by=by)
         feeds = {feed.name: feed for feed in self.subscribed()}
         related = {other for coverage in coverages for other in coverage.story.related}
+        wishes = self.settings.interests
         return select(
             coverages,
             {each.id: each for each in self.store.stories.topics()},
@@ -461,9 +465,22 @@ class App:
             phase_of=phase_at,
             name=name,
             params=DigestParams(**msgspec.structs.asdict(self.settings.ranking)),
-            filters=Filters(limit=limit, topic=topic, tag=tag, by=by),
+            filters=Filters(limit=limit, topic=topic, tag=tag, by=by, **self._asked(asked)),
+            interests=self.marking.interests(wishes.mute, wishes.boost, wishes.searches),
             titles=self.store.stories.titles(sorted(related)),
         )
+
+    def _asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What was asked for, else what the settings say."""
+        usual: dict[str, Any] = {"minutes": self.settings.digest.minutes, "languages": self.settings.interests.languages}
+        return usual | {name: value for name, value in asked.items() if value is not None}
+
+    @cached_property
+    def marking(self) -> Marking:
+        """The verbs by which the reader follows, mutes and stars."""
+        from aggregator.marking import Marking
+
+        return Marking(self.store.stories, self.store.items, self.store.marks, self.clock)
 
     def _up_to_what_is_grouped(self, period: Period) -> Period:
         """End before the first item that is in no story yet: the next digest of that name offers it."""

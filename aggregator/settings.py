@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from aggregator.errors import ConfigError
+from aggregator.patterns import problem_of
 from aggregator.times import format_duration, parse_duration
 from aggregator.tomlfile import TomlError, did_you_mean, line_of, nearest, parse_toml, to_toml
 
@@ -51,6 +52,9 @@ TimeOrNever = Annotated[str, Meta(pattern=f"^$|^{_CLOCK}$", extra={"says": 'a ti
 Word = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", extra={"says": "a short name of small letters, digits, - and _"})]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Weekdays = Annotated[tuple[Weekday, ...], Meta(min_length=1, extra={"says": 'a list of weekdays such as ["mon", "fri"]'})]
+Patterns = Annotated[tuple[str, ...], Meta(extra={"says": 'a list of words, phrases or expressions such as ["horoscope", "/sale|deal/"]'})]
+Languages = Annotated[tuple[str, ...], Meta(extra={"says": 'a list of language codes such as ["en", "pl"] (empty: all)'})]
+Searches = Annotated[tuple[str, ...], Meta(extra={"says": 'a list of searches such as ["Border: migrants border"]'})]
 Format = Annotated[Literal["html", "markdown", "plain", "json"], Meta(extra={"says": 'one of "html", "markdown", "plain", "json"'})]
 LogFormat = Annotated[Literal["text", "json"], Meta(extra={"says": 'one of "text", "json"'})]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], Meta(extra={"says": 'one of "debug", "info", "warning", "error"'})]
@@ -109,7 +113,18 @@ class DigestSettings(Struct, frozen=True):
     format: Format = "markdown"
     folder: FilePath = ""
     limit: CountOrZero = 30
+    minutes: CountOrZero = 0
+    """0: any time."""
     since: Duration = _DAY
+
+
+class InterestsSettings(Struct, frozen=True):
+    """What the reader wants less or more of, in every digest."""
+
+    mute: Patterns = ()
+    boost: Patterns = ()
+    languages: Languages = ()
+    searches: Searches = ()
 
 
 class RankingSettings(Struct, frozen=True):
@@ -158,6 +173,7 @@ class Settings(Struct, frozen=True):
     stories: StoriesSettings = StoriesSettings()
     topics: TopicsSettings = TopicsSettings()
     digest: DigestSettings = DigestSettings()
+    interests: InterestsSettings = InterestsSettings()
     ranking: RankingSettings = RankingSettings()
     daemon: DaemonSettings = DaemonSettings()
     retention: RetentionSettings = RetentionSettings()
@@ -193,6 +209,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "stories": StoriesSettings,
     "topics": TopicsSettings,
     "digest": DigestSettings,
+    "interests": InterestsSettings,
     "ranking": RankingSettings,
     "daemon": DaemonSettings,
     "retention": RetentionSettings,
@@ -432,7 +449,7 @@ def _convert(key: str, value: Any, *, file: str, line: int | None) -> Any:
     except (msgspec.ValidationError, ValueError) as error:
         example = to_toml(_written(_default(key), kind)) if _default(key) not in (None, "") else None
         wish = f"it takes {_says(kind)}" + (f"; the default is {example}" if example else "")
-        detail = f" ({error})" if kind is Zone and isinstance(value, str) else ""
+        detail = f" ({error})" if type(error) is ValueError and kind in (Zone, Patterns, Languages) else ""
         raise ConfigError(f"{to_toml(value)} does not fit{detail}: {wish}", file=file, line=line, key=key) from None
     return converted
 
@@ -451,6 +468,17 @@ def _check(value: Any, kind: Any) -> None:
         raise ValueError("out of range")
     if kind is MaybeCount and value is not None and not 1 <= value <= 10_000:
         raise ValueError("out of range")
+    if kind is Patterns:
+        for pattern in value:
+            if problem := problem_of(pattern):
+                raise ValueError(f"“{pattern}” {problem}")
+    if kind is Languages and any(not re.fullmatch(r"[a-z]{2,3}", code) for code in value):
+        raise ValueError("a code has two or three small letters, no region")
+    if kind is Patterns:
+        for problem in filter(None, (f"“{each}” {says}" if (says := problem_of(each)) else None for each in value)):
+            raise ValueError(problem)
+    if kind is Languages and any(not re.fullmatch(r"[a-z]{2,3}", code) for code in value):
+        raise ValueError("a code has two or three small letters and no region")
     if kind is Zone and value:
         try:
             zoneinfo.ZoneInfo(value)

@@ -23,9 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from aggregator.archive import to_item
+from aggregator.digest.interests import Filters
 from aggregator.digest.period import day_period
 from aggregator.digest.rank import DigestParams
-from aggregator.digest.selection import DEFAULTS, Filters, select, title_words
+from aggregator.digest.selection import DEFAULTS, select
+from aggregator.digest.telling import title_words
 from aggregator.model import Coverage, Digest, Feed, Item, Period, Story, Topic
 from aggregator.stories.timeline import phase_at
 

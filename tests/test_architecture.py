@@ -13,10 +13,10 @@ PACKAGE = ROOT / "aggregator"
 FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (6, ("cli", "web", "__main__")),
     (5, ("app", "daemon", "tasks", "demo", "logs", "lock", "clock", "textfile", "triggers")),
-    (4, ("pipeline", "subscribing", "archive", "status", "correcting", "regrouping", "comparing")),
+    (4, ("pipeline", "subscribing", "archive", "status", "correcting", "regrouping", "comparing", "marking")),
     (3, ("feeds", "stories", "digest", "store")),
     (2, ("settings", "ports")),
-    (1, ("model", "errors", "text", "times", "tomlfile", "")),
+    (1, ("model", "errors", "text", "times", "tomlfile", "patterns", "")),
 ]
 ACTS = {"feeds", "stories", "digest", "store"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -71,7 +71,14 @@ def test_an_environment_variable_is_read_as_its_key_takes_it(variable: str, text
 
 
 def test_every_key_has_a_variable_that_is_understood() -> None:
-    texts = {"database": "x.db", "zone": "UTC", "fetch.host_delay": "2s", "fetch.host_connections": "4", "fetch.proxy": "http://p:1"}
+    texts = {
+        "database": "x.db",
+        "zone": "UTC",
+        "fetch.host_delay": "2s",
+        "fetch.host_connections": "4",
+        "fetch.proxy": "http://p:1",
+        "interests.languages": "en, pl",
+    }
     for key in known_keys():
         default = load_settings(None, HOME).value(key)
         text = texts.get(key) or (",".join(default) if isinstance(default, tuple) else str(default).lower())

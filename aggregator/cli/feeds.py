@@ -289,7 +289,7 @@ def set_keys(app: App, name: str, assignments: tuple[str, ...], dry_run: bool, a
     """Change keys of a feed. KEY= without a value takes the key out.
 
     \b
-    Keys: name url title tags enabled interval language user_agent auth proxy allow_private full_text weight mute
+    Keys: name url title tags enabled interval language user_agent auth proxy allow_private full_text weight mute boost
     Examples:
       aggregator feeds set bbc-world tags=world,uk interval=2h
       aggregator feeds set bbc-world title="BBC World" weight=1.5

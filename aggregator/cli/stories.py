@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aggregator.cli import corrections, explaining, story_page
+from aggregator.cli import corrections, explaining, marking, story_page
 from aggregator.cli.common import echo_json, json_option, note, pass_app, print_table
 from aggregator.times import iso
 
@@ -29,6 +29,7 @@ def stories() -> None:
       aggregator stories show 345             its phase, who told it first, its items and related stories
       aggregator stories explain 345          why each item is in it
       aggregator stories merge 345 350        these are one event; split, move, --undo
+      aggregator stories follow 345           it stands higher in digests; mute keeps it out
       aggregator stories rebuild              group anew, with the settings of today
       aggregator stories list --json          for scripts
     """
@@ -116,6 +117,7 @@ def explain_story(app: App, story_id: int, items: tuple[int, ...], item_id: int 
 
 corrections.add_to(stories)
 explaining.add_to(stories)
+marking.add_to(stories, "story")
 
 
 def story_to_json(story: Story) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aggregator.cli import marking
 from aggregator.cli.common import echo_json, json_option, note, pass_app, print_table
 from aggregator.times import iso
 
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def topics() -> None:
-    """List and show topics: sagas of several stories.
+    """List, show, follow and mute topics: sagas of several stories.
 
     \b
     Examples:
       aggregator topics list             the topics with the newest stories
       aggregator topics show 12          the stories of topic 12, newest first
+      aggregator topics follow 12        its stories stand higher in digests; mute keeps them out
       aggregator topics list --json      for scripts
     """
 
@@ -67,6 +69,9 @@ def show_topic(app: App, topic_id: int, as_json: bool) -> None:
     if rows:
         click.echo()
         print_table(("STORY", "TITLE", "PUBLISHERS", "LAST SEEN"), rows)
+
+
+marking.add_to(topics, "topic")
 
 
 def topic_to_json(topic: Topic) -> dict[str, Any]:

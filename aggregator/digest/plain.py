@@ -39,6 +39,8 @@ def _lines(digest: Digest, explain: bool) -> Iterator[str]:
 def _story(told: Told, explain: bool) -> Iterator[str]:
     yield f"{told.number}. {told.title}"
     yield f"   {layout.fact_line(told)}"
+    if told.news:
+        yield f"   New: {told.news}"
     if told.brief:
         yield f"   {told.brief}"
     for link in (told.best, *told.others):
@@ -53,7 +55,7 @@ def _story(told: Told, explain: bool) -> Iterator[str]:
 
 
 def _line(told: Told, explain: bool) -> Iterator[str]:
-    yield f"{told.number}. {told.title} · {told.best.publisher} · {told.facts[1]}" + (f" · {told.media}" if told.media else "")
+    yield f"{told.number}. {told.title} · {told.line}"
     if told.url:
         yield f"   {told.url}"
     if explain:

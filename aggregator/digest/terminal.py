@@ -118,6 +118,8 @@ class _Page:
     def story(self, told: Told) -> Iterator[Text]:
         yield self.text(self.linked(told.title, told.url, "bold"))
         yield self.facts(told)
+        if told.news:
+            yield self.text(("New: ", "bold green"), (told.news, "green"))
         if told.brief:
             yield self.text((told.brief, ""))
         yield from self.publishers(told)
@@ -134,8 +136,6 @@ class _Page:
             pieces += [(" · ", "dim"), (fact, _PHASES.get(fact, "dim"))]
         if told.bar and self.look.width >= 60:
             pieces += [("  ", ""), (told.bar, "cyan")]
-        if told.topic:
-            pieces += [("  " if told.bar and self.look.width >= 60 else " · ", "dim"), (told.topic, "italic dim")]
         return self.text(*pieces[1:])
 
     def publishers(self, told: Told) -> Iterator[Text]:
@@ -153,8 +153,7 @@ class _Page:
         return self.text((f"{link.publisher}: ", ""), (link.url or "no link", "dim"))
 
     def line(self, told: Told) -> Iterator[Text]:
-        tail = " · ".join(filter(None, (told.best.publisher, told.facts[1], told.media)))
-        yield self.text(self.linked(told.title, told.url), (f"  {tail}", "dim"))
+        yield self.text(self.linked(told.title, told.url), (f"  {told.line}", "dim"))
         if told.url and not self.look.links:
             yield self.text((told.url, "dim"))
         if self.explain:
@@ -181,6 +180,8 @@ class _Page:
             return
         yield self.heading(layout.FAILED)
         yield ""
-        for failed in self.digest.failed_feeds:
+        for failed in self.digest.failed_feeds[: layout.FAILED_SHOWN]:
             yield self.indented("!", [self.text((layout.failed_line(failed, self.digest.period), "dim"))])
-        yield self.indented("", [self.text((f"{layout.STATUS_COMMAND}", "bold"), (" says more.", "dim"))])
+        more = len(self.digest.failed_feeds) - layout.FAILED_SHOWN
+        others = f"and {more:,} more; " if more > 0 else ""
+        yield self.indented("", [self.text((others, "dim"), (f"{layout.STATUS_COMMAND}", "bold"), (" says more.", "dim"))])

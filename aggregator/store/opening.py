@@ -11,6 +11,7 @@ from aggregator.store.engine import Database
 from aggregator.store.feeds import Feeds
 from aggregator.store.items import Items
 from aggregator.store.maintenance import Maintenance
+from aggregator.store.marks import Marks
 from aggregator.store.schema import Upgrade, ensure_schema
 from aggregator.store.stories import Stories
 
@@ -25,6 +26,7 @@ class Store:
         self.stories = Stories(database)
         self.corrections = Corrections(database)
         self.digests = Digests(database)
+        self.marks = Marks(database)
         self.maintenance = Maintenance(database, upgrade)
 
     def close(self) -> None:

@@ -56,7 +56,7 @@ def test_no_saga_and_no_lone_item_floods_a_labelled_day(bench: Any, grouped: Any
 
 def test_a_story_told_in_two_pieces_gains_once(bench: Any) -> None:
     """What is measured is worth something: 1 for the best order, less when a large story is shown twice."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"source": f"f{n}", "publisher": f"p{n}", "language": "en", "published": f"2023-12-27T0{n}:00:00Z", "title": f"Word{n} stands here"}
         | {"summary": "", "link": f"https://x.example/{n}", "story": "big" if n < 4 else "small" if n < 6 else None, "topic": None}
         for n in range(1, 8)

@@ -140,4 +140,4 @@ def test_a_backup_is_written_where_one_says(database: Path) -> None:
 
 def test_a_vacuum_and_an_upgrade_say_what_they_did(database: Path) -> None:
     assert run(database, "db", "vacuum").stdout.endswith("MB after.\n")
-    assert run(database, "db", "upgrade").stdout == "Nothing to do: the database is at revision 0002.\n"
+    assert run(database, "db", "upgrade").stdout == "Nothing to do: the database is at revision 0005.\n"

@@ -81,6 +81,7 @@ def test_a_database_of_the_first_revision_gains_the_tables_and_keeps_its_data(tm
         held = everything(store)
     new = schema_of(path)
     with sqlite3.connect(path) as raw:
+        raw.execute("DROP TABLE marks")
         raw.execute("DROP TABLE correction_items")
         raw.execute("DROP TABLE corrections")
         raw.execute("UPDATE alembic_version SET version_num = '0001'")
