@@ -34,6 +34,7 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _BAR_SLOTS = 12
 BAR_MINIMUM = 4
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _UNSAFE = re.compile(r'[ "<>\\`{}|^]')
 
 
@@ -71,6 +72,8 @@ class Told:
     rank: float
     compact: bool
     phase: Phase
+    language: str
+    """Of its words, as HTML names languages; "" when unknown or English, the page's own."""
     story: DigestStory
 
 
@@ -251,8 +254,14 @@ def _told(shown: DigestStory, digest: Digest, numbers: Mapping[int, int], sectio
         rank=shown.rank,
         compact=is_compact(shown),
         phase=shown.phase,
+        language=_language(shown),
         story=shown,
     )
+
+
+def _language(shown: DigestStory) -> str:
+    code = shown.story.language or shown.items[0].language or ""
+    return code if _LANGUAGE.fullmatch(code) and not code.startswith("en") else ""
 
 
 def _related(shown: DigestStory, digest: Digest, numbers: Mapping[int, int]) -> tuple[tuple[int | None, str], ...]:

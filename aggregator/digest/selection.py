@@ -61,7 +61,7 @@ def select(
     name; `titles` names related stories that are not among `coverages`; `phase_of` is asked for
     the period's end. Counts are taken before the limit, after muting.
     """
-    choosing = _Choosing(feeds, states, period, filters, interests, phase_of, params)
+    choosing = _Choosing(feeds, states, period, filters, interests, phase_of)
     told = [story for coverage in coverages if (story := choosing.told(coverage, topics)) is not None]
     ranked = rank([choosing.candidate(each) for each in told], period.from_at, period.to_at, params)
     by_id = {each.story.id: each for each in told}
@@ -96,7 +96,6 @@ class _Choosing:
     filters: Filters
     interests: Interests
     phase_of: PhaseOf
-    params: DigestParams
 
     def moment(self, item: Item) -> datetime:
         return item.arrived_at or item.published_at if self.filters.by == "arrived" else item.published_at
@@ -126,7 +125,7 @@ class _Choosing:
             tellers=told_by,
             new=new,
             gained=0 if new else sum(1 for at in told_by.values() if at > self.period.from_at),
-            latest="" if new else latest_headline(as_told.title, recent, members, self.params.near_title),
+            latest="" if new else latest_headline(as_told.title, (item for item in items if not self.in_period(item)), recent, members),
         )
 
     def wanted(self, story: Story) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +17,9 @@ from aggregator.text import one_line, shorten
 BRIEF_LENGTH = 280
 MANY = 200
 """Comparing all items with all is quadratic; from here on the keywords speak for the story."""
+NEWS_SHARE = 0.2
+"""A word is news when this share of the period's items has it in the title, and two of them."""
+ROOT_LENGTH = 5
 _WORD = re.compile(r"\w+")
 _STOP = frozenset(
     _WORD.findall(
@@ -92,13 +97,22 @@ def centrality(items: Sequence[Item], keywords: Iterable[str] = ()) -> Callable[
     return central
 
 
-def latest_headline(title: str, recent: Sequence[Item], members: Mapping[int, Membership], near: float) -> str:
-    """The headline that says best what the period's items brought: the most central one, no copy; "" when `title` says it."""
+def latest_headline(title: str, earlier: Iterable[Item], recent: Sequence[Item], members: Mapping[int, Membership]) -> str:
+    """The headline that says best what the period brought: the one with the most words that several of its items have and
+    nothing before had; "" when there are none (of a single item two such words are asked for)."""
     own = [item for item in recent if item.id not in members or members[item.id].copy_of is None] or list(recent)
-    central = centrality(own)
-    best = max(own, key=lambda item: (central(item), item.published_at, -item.id))
-    headline = one_line(best.title)
-    return "" if jaccard(title_words(headline), title_words(title)) >= near or headline.casefold() == title.casefold() else headline
+    known = _roots(title).union(*(_roots(item.title) for item in earlier))
+    fresh = {item.id: _roots(item.title) - known for item in own}
+    support = Counter(root for roots in fresh.values() for root in roots)
+    least = 1 if len(own) == 1 else max(2, math.ceil(len(own) * NEWS_SHARE))
+    scores = {item.id: sum(n for root in fresh[item.id] if (n := support[root]) >= least) for item in own}
+    best = max(own, key=lambda item: (scores[item.id], item.published_at, -item.id))
+    return one_line(best.title) if scores[best.id] >= 2 else ""
+
+
+def _roots(title: str) -> frozenset[str]:
+    """The words of a title without what inflection does to their ends, roughly: "pauses" and "paused" are one."""
+    return frozenset(word[:ROOT_LENGTH] for word in title_words(title) if len(word) > 2 and not word.isdigit())
 
 
 def as_of(story: Story, items: Sequence[Item], *, complete: bool) -> Story:

@@ -69,11 +69,23 @@ def test_reading_time_counts_words_and_characters_of_scripts_without_spaces() ->
 
 
 def test_a_story_told_before_says_who_came_and_what_they_say() -> None:
-    shown = choose([caravan()]).stories[0]
-    assert (shown.new, shown.gained, shown.latest) == (False, 2, "Caravan of thousands rests before the next stretch")
-    assert layout.news(shown) == "+2 publishers, now: Caravan of thousands rests before the next stretch"
+    """The rule that the issue gives as an example: a ban that was reported on the day before, and paused today."""
+    ban = coverage(9, (*(item(n, NAMES[n], 20, f"Import ban on the Tock watch begins, part {n}", day=26) for n in range(2)),
+        item(3, "plains", 9, "Court pauses the import ban on the Tock watch"), item(4, "capital", 10, "Tock watch: ban paused by court"),
+        item(5, "north", 11, "Tock watch ban begins: what it means"), item(6, "courier", 12, "Appeal court pauses watch ban")))  # fmt: skip
+    shown = choose([ban]).stories[0]
+    assert (shown.new, shown.gained) == (False, 3)
+    assert layout.news(shown) == "+3 publishers, now: Appeal court pauses watch ban"
     for format in ("terminal", "plain", "markdown", "html", "atom"):
-        assert "+2 publishers, now: Caravan of thousands rests" in render(choose([caravan()]), format, look=None).replace("\n    ", " ")
+        assert "+3 publishers, now: Appeal court pauses watch ban" in render(choose([ban]), format)
+
+
+def test_news_of_one_item_needs_two_words_that_nobody_had() -> None:
+    assert choose([caravan()]).stories[0].latest == ""
+    found = coverage(
+        9, (item(1, "courier", 20, "Dam breaks above the valley", day=26), item(2, "north", 3, "Valley dam: engineer arrested"))
+    )
+    assert choose([found]).stories[0].latest == "Valley dam: engineer arrested"
 
 
 def test_a_new_story_says_nothing_of_the_kind() -> None:
