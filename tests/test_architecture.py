@@ -13,7 +13,7 @@ PACKAGE = ROOT / "aggregator"
 FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (6, ("cli", "web", "__main__")),
     (5, ("app", "daemon", "tasks", "demo", "logs", "lock", "clock", "textfile", "triggers")),
-    (4, ("pipeline", "subscribing", "archive", "status", "correcting", "regrouping", "comparing", "marking")),
+    (4, ("pipeline", "subscribing", "archive", "status", "correcting", "regrouping", "comparing", "marking", "suggesting")),
     (3, ("feeds", "stories", "digest", "store")),
     (2, ("settings", "ports")),
     (1, ("model", "errors", "text", "times", "tomlfile", "patterns", "")),

@@ -8,6 +8,7 @@ import click
 
 from aggregator.cli import corrections, explaining, marking, story_page
 from aggregator.cli.common import echo_json, json_option, note, pass_app, print_table
+from aggregator.cli.completing import complete_stories, complete_topics
 from aggregator.times import iso
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def stories() -> None:
 
 @stories.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Number of stories.")
-@click.option("--topic", type=int, metavar="ID", help="Only the stories of this topic.")
+@click.option("--topic", type=int, metavar="ID", shell_complete=complete_topics, help="Only the stories of this topic.")
 @click.option("--since", metavar="TIME", help="Only stories with an item since then: 24h, 7d, or 2023-12-27T18:00.")
 @click.option("--phase", type=click.Choice(["new", "growing", "fading"]), help="Only stories that are in this phase now.")
 @json_option
@@ -63,7 +64,7 @@ def list_stories(app: App, limit: int, topic: int | None, since: str | None, pha
 
 
 @stories.command("show")
-@click.argument("story_id", metavar="ID", type=int)
+@click.argument("story_id", metavar="ID", type=int, shell_complete=complete_stories)
 @json_option
 @pass_app
 def show_story(app: App, story_id: int, as_json: bool) -> None:
@@ -81,7 +82,7 @@ def show_story(app: App, story_id: int, as_json: bool) -> None:
 
 
 @stories.command("explain")
-@click.argument("story_id", metavar="ID", type=int)
+@click.argument("story_id", metavar="ID", type=int, shell_complete=complete_stories)
 @click.argument("items", metavar="[ITEM [ITEM]]", type=int, nargs=-1)
 @click.option("--item", "item_id", type=int, metavar="ID", help="Only this item (the same as ITEM).")
 @click.option("--what-if", "thresholds", metavar="NAME=VALUE", multiple=True, help="What the story would be at threshold=, merge=.")

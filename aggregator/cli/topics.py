@@ -8,6 +8,7 @@ import click
 
 from aggregator.cli import marking
 from aggregator.cli.common import echo_json, json_option, note, pass_app, print_table
+from aggregator.cli.completing import complete_topics
 from aggregator.times import iso
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def list_topics(app: App, limit: int, as_json: bool) -> None:
 
 
 @topics.command("show")
-@click.argument("topic_id", metavar="ID", type=int)
+@click.argument("topic_id", metavar="ID", type=int, shell_complete=complete_topics)
 @json_option
 @pass_app
 def show_topic(app: App, topic_id: int, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from aggregator.store.corrections import Corrections
 from aggregator.store.digests import Digests
 from aggregator.store.engine import Database
 from aggregator.store.feeds import Feeds
+from aggregator.store.figures import Figures
 from aggregator.store.items import Items
 from aggregator.store.maintenance import Maintenance
 from aggregator.store.marks import Marks
@@ -27,6 +28,7 @@ class Store:
         self.corrections = Corrections(database)
         self.digests = Digests(database)
         self.marks = Marks(database)
+        self.figures = Figures(database)
         self.maintenance = Maintenance(database, upgrade)
 
     def close(self) -> None:

@@ -30,7 +30,8 @@ def aggregator(database: Path, *arguments: str) -> Result:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)  # a config/ folder where the tests run is not this home's
     lines = [
         {"source": f"https://{feed}.example/feed", "publisher": feed, "language": "en", "published": f"2024-05-14T{time}:00Z"}
         | {"title": title, "summary": title, "link": f"https://{feed}.example/1"}
@@ -118,3 +119,23 @@ def test_of_two_marks_that_lead_to_one_story_the_newer_counts(database: Path) ->
         marking = Marking(store.stories, store.items, store.marks, ProgramClock(at, 1.0))
         interests = marking.interests()
     assert (interests.followed_stories, interests.muted_stories) == (frozenset(), frozenset({ids["Horoscope"]}))
+
+
+def test_suggest_and_report_say_what_each_feed_brought(database: Path) -> None:
+    folder = database.parent / "aggregator"
+    folder.mkdir()
+    feeds = "\n".join(f'[[feed]]\nname = "{feed}"\nurl = "https://{feed}.example/feed"\n' for feed, _, _ in ROWS)
+    (folder / "feeds.toml").write_text(feeds, encoding="utf-8")
+    made = json.loads(aggregator(database, "feeds", "report", "--json").stdout)
+    assert {card["name"]: (card["items"], card["shared"], card["first"], card["own"]) for card in made["feeds"]} == {
+        "harbour": (1, 1, 1, 1),
+        "courier": (1, 1, 0, 0),
+        "plains": (1, 0, 0, 1),
+        "north": (1, 0, 0, 1),
+    }
+    shown = aggregator(database, "feeds", "report", "courier").stdout.splitlines()
+    assert shown[1].split("\t")[:2] == ["courier", "1"]
+    assert shown[1].split("\t")[6] == "0.5"
+    assert json.loads(aggregator(database, "feeds", "suggest", "--json").stdout)["suggestions"] == []
+    assert "Nothing to suggest after 30 days of 4 feeds" in aggregator(database, "feeds", "suggest").stderr
+    assert "did you mean “harbour”" in str(aggregator(database, "feeds", "report", "habour").exception)
