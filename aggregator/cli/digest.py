@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.common import colour_wanted, json_option, note, pass_app, stdout_is_terminal
+from aggregator.cli.common import colour_wanted, echo_paged, json_option, note, pass_app, stdout_is_terminal, terminal_width
 from aggregator.cli.completing import complete_tags, complete_topics
 from aggregator.digest.period import check_zone, day_period, new_period, span_period
 from aggregator.digest.render import FORMATS, render
@@ -45,6 +44,7 @@ class Asked:
     zone: str | None
     dry_run: bool
     explain: bool
+    no_pager: bool
     as_json: bool
     deliver: bool
 
@@ -67,6 +67,7 @@ class Asked:
 @click.option("--zone", metavar="ZONE", help="Time zone of --date, --since and --until and of the output, for example Europe/Warsaw.")
 @click.option("--dry-run", is_flag=True, help="Print it, but deliver and mark nothing.")
 @click.option("--explain", is_flag=True, help="Say at each story what its rank is made of.")
+@click.option("--no-pager", is_flag=True, help="Do not hand a long digest to $PAGER (else less) on a terminal.")
 @click.option("--deliver", is_flag=True, help="Hand what is new to the folder of the settings instead of printing; implies --new.")
 @json_option
 @pass_app
@@ -161,7 +162,7 @@ def terminal_look() -> Look:
     from aggregator.digest.terminal import Look
 
     links = stdout_is_terminal() and os.environ.get("TERM") != "dumb"
-    return Look(width=shutil.get_terminal_size().columns, colour=colour_wanted(), links=links)
+    return Look(width=terminal_width(), colour=colour_wanted(), links=links)
 
 
 def _put_out(app: App, asked: Asked, made: Digest, format: str) -> None:
@@ -174,4 +175,7 @@ def _put_out(app: App, asked: Asked, made: Digest, format: str) -> None:
         note(f"Digest written to {asked.output}.")
         return
     # echo flushes: a reader who went away is noticed here, before the digest counts as delivered
-    click.echo(text, nl=False)
+    if format == "terminal" and not asked.no_pager:
+        echo_paged(text)
+    else:
+        click.echo(text, nl=False)

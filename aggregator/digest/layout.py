@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,6 +94,11 @@ class MediaLine:
     kind: str
     url: str | None
     page: str | None
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether a line with this text in it would run, or show parts, from right to left: then it gets a line of its own."""
+    return any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text)
 
 
 def safe_link(url: str | None) -> str | None:

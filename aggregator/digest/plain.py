@@ -55,7 +55,11 @@ def _story(told: Told, explain: bool) -> Iterator[str]:
 
 
 def _line(told: Told, explain: bool) -> Iterator[str]:
-    yield f"{told.number}. {told.title} · {told.line}"
+    if layout.is_right_to_left(told.title + told.line):
+        yield f"{told.number}. {told.title}"
+        yield f"   {told.line}"
+    else:
+        yield f"{told.number}. {told.title} · {told.line}"
     if told.url:
         yield f"   {told.url}"
     if explain:

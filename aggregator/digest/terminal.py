@@ -153,7 +153,11 @@ class _Page:
         return self.text((f"{link.publisher}: ", ""), (link.url or "no link", "dim"))
 
     def line(self, told: Told) -> Iterator[Text]:
-        yield self.text(self.linked(told.title, told.url), (f"  {told.line}", "dim"))
+        if layout.is_right_to_left(told.title + told.line):
+            yield self.text(self.linked(told.title, told.url))
+            yield self.text((told.line, "dim"))
+        else:
+            yield self.text(self.linked(told.title, told.url), (f"  {told.line}", "dim"))
         if told.url and not self.look.links:
             yield self.text((told.url, "dim"))
         if self.explain:
