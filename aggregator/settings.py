@@ -488,6 +488,11 @@ def _check(value: Any, kind: Any) -> None:
             raise ValueError(f"no zone of that name; did you mean “{zones[near]}”?" if near else "no zone of that name") from None
 
 
+def takes(key: str) -> str:
+    """What a dotted key takes, in words."""
+    return _says(known_keys()[key])
+
+
 def _says(kind: Any) -> str:
     extra: dict[str, str] = next(meta.extra for meta in kind.__metadata__ if isinstance(meta, Meta) and meta.extra)
     return extra["says"]

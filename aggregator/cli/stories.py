@@ -48,6 +48,12 @@ def list_stories(app: App, limit: int, topic: int | None, since: str | None, pha
 
     A story is new for a day, unless it falls silent for 12 hours. After that it is growing while two or more independent
     publishers report on it in 12 hours, no fewer than in the 12 before; it is fading when they are half as many, or fewer than two.
+
+    \b
+    Examples:
+      aggregator stories list --since 24h
+      aggregator stories list --phase growing --limit 10
+      aggregator stories list --topic 12 --json
     """
     found = app.stories(limit=limit, topic=topic, since=_moment(app, since) if since else None, phase=phase)
     if as_json:
@@ -71,6 +77,11 @@ def show_story(app: App, story_id: int, as_json: bool) -> None:
     """Show a story: its phase, who reported it first, how late the others were, and its items, oldest first.
 
     The id of a merged story leads to the one it became part of.
+
+    \b
+    Examples:
+      aggregator stories show 345
+      aggregator stories show 345 --json
     """
     coverage = app.store.stories.story(story_id)
     if not as_json:

@@ -37,7 +37,13 @@ def topics() -> None:
 @json_option
 @pass_app
 def list_topics(app: App, limit: int, as_json: bool) -> None:
-    """List topics, those with the newest stories first."""
+    """List topics, those with the newest stories first.
+
+    \b
+    Examples:
+      aggregator topics list
+      aggregator topics list --limit 0 --json
+    """
     found = app.store.stories.topics(limit=limit or None)
     if as_json:
         echo_json({"version": 1, "topics": [topic_to_json(topic) for topic in found]})
@@ -57,7 +63,13 @@ def list_topics(app: App, limit: int, as_json: bool) -> None:
 @json_option
 @pass_app
 def show_topic(app: App, topic_id: int, as_json: bool) -> None:
-    """Show a topic and its stories, newest first. The id of a merged topic leads to the one it became part of."""
+    """Show a topic and its stories, newest first. The id of a merged topic leads to the one it became part of.
+
+    \b
+    Examples:
+      aggregator topics show 12
+      aggregator topics show 12 --json
+    """
     topic, stories = app.store.stories.topic(app.store.stories.resolve_topic(topic_id))
     if as_json:
         echo_json({"version": 1, "topic": topic_to_json(topic), "stories": [_story_to_json(story) for story in _newest_first(stories)]})
