@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
@@ -372,6 +373,19 @@ def _kind_line(kind: str, media: Sequence[Media]) -> str:
     lengths = [spell_seconds(one.seconds) for one in media if one.seconds]
     noun = f"{len(media)} {kind}s" if kind == "video" and len(media) > 1 else f"{len(media)} audio pieces" if len(media) > 1 else kind
     return f"{noun}: {', '.join(lengths[:4])}{' …' if len(lengths) > 4 else ''}" if lengths else noun
+
+
+def media_lines(media: Sequence[DigestMedia]) -> list[MediaLine]:
+    """A line for each; several of one item with one title are told apart as "(1 of 3)"."""
+    lines = [media_line(one) for one in media]
+    together = Counter((one.item.id, line.title) for one, line in zip(media, lines, strict=True))
+    seen: Counter[tuple[int, str]] = Counter()
+    for place, (one, line) in enumerate(zip(media, lines, strict=True)):
+        key = one.item.id, line.title
+        if together[key] > 1:
+            seen[key] += 1
+            lines[place] = replace(line, title=f"{line.title} ({seen[key]} of {together[key]})")
+    return lines
 
 
 def media_line(one: DigestMedia) -> MediaLine:

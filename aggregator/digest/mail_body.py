@@ -35,7 +35,7 @@ def mail_parts(digest: Digest) -> tuple[str, str]:
         layout=layout,
         headline=layout.headline(digest.period),
         sections=layout.sections(digest),
-        media=[layout.media_line(one) for one in digest.media],
+        media=layout.media_lines(digest.media),
         most_media=MEDIA_SHOWN,
     )
     inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)

@@ -101,7 +101,7 @@ def _media(digest: Digest) -> Iterator[str]:
         return
     yield f"## {layout.MEDIA}"
     yield ""
-    for line in map(layout.media_line, digest.media):
+    for line in layout.media_lines(digest.media):
         yield f"- {link(line.title, line.url or line.page)} · {escape(line.facts)} · {line.kind}"
     yield ""
 

@@ -71,7 +71,7 @@ def _media(digest: Digest) -> Iterator[str]:
         return
     yield layout.MEDIA.upper()
     yield ""
-    for line in map(layout.media_line, digest.media):
+    for line in layout.media_lines(digest.media):
         yield line.title
         yield f"   {line.facts} · {line.kind}"
         if line.url or line.page:

@@ -170,7 +170,7 @@ class _Page:
             return
         yield self.heading(layout.MEDIA)
         yield ""
-        for line in map(layout.media_line, self.digest.media[:MEDIA_SHOWN]):
+        for line in layout.media_lines(self.digest.media)[:MEDIA_SHOWN]:
             url = line.url or line.page
             rows = [self.text(self.linked(line.title, url)), self.text((f"{line.facts} · {line.kind}", "dim"))]
             if url and not self.look.links:

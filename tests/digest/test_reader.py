@@ -13,7 +13,7 @@ from aggregator.digest import layout
 from aggregator.digest.interests import Filters, Interests, Search, to_search
 from aggregator.digest.reading import reading_seconds, spell_minutes
 from aggregator.digest.render import render
-from aggregator.model import Coverage, Digest, Topic
+from aggregator.model import Coverage, Digest, Media, Topic
 from aggregator.patterns import all_of, any_of, problem_of
 from tests.digest.sample import FEEDS, PERIOD, STATES, TOPICS, caravan, coverage, day, item, select, visit
 
@@ -253,3 +253,10 @@ def test_many_failing_feeds_are_cut_short_on_the_terminal_and_told_in_full_elsew
     digest = select(day(), TOPICS, feeds, states, PERIOD)
     assert "and 15 more; aggregator feeds status says more." in render(digest, "terminal")
     assert render(digest, "plain").count("the server answers 503") == 25
+
+
+def test_several_recordings_of_one_item_are_told_apart() -> None:
+    videos = tuple(Media(f"https://x.example/{n}.mp4", "video/mp4", 30 + n) for n in range(3))
+    single = (Media("https://x.example/9.mp3", "audio/mpeg", 60),)
+    digest = choose([coverage(9, (item(1, "courier", 3, "Envoys arrive", media=videos), item(2, "north", 4, "Talk", media=single)))])
+    assert [line.title for line in layout.media_lines(digest.media)] == ["Talk", *(f"Envoys arrive ({n} of 3)" for n in (1, 2, 3))]
