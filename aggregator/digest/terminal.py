@@ -7,6 +7,7 @@ than 100 columns, because longer lines are hard to read. Links are OSC 8 where t
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     Piece = tuple[str, str | Style]
 
 MEASURE = 100
+_TRAILING = re.compile(r" +((?:\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\)*)$")
+"""Blanks at a line's end, also before the escapes that close it."""
 MEDIA_SHOWN = 20
 _ACCENT = "bold cyan"
 _PHASES = {"growing": "green", "fading": "dim"}
@@ -56,7 +59,7 @@ def to_terminal(digest: Digest, look: Look = Look(), *, explain: bool = False) -
         _environ={},
     )
     console.print(Group(*_Page(digest, look, explain).parts()))
-    return "\n".join(line.rstrip(" ") for line in out.getvalue().split("\n"))
+    return "\n".join(_TRAILING.sub(r"\1", line) for line in out.getvalue().split("\n"))
 
 
 @dataclass(frozen=True)
