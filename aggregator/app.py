@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aggregator.clock import ProgramClock
 from aggregator.errors import ConfigError, DeliveryError, NotFoundError, UsageError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from aggregator.correcting import Correcting
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
+    from aggregator.marking import Marking
     from aggregator.model import Correction, Coverage, Digest, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Ingest, Organise
     from aggregator.ports import Courier, Parser
@@ -464,10 +465,15 @@ class App:
         topic: int | None = None,
         tag: str | None = None,
         tags: tuple[str, ...] = (),
+        **asked: Any,
     ) -> Digest:
-        """What the period brought, selected and ranked; by="arrived": what was not offered yet under that name, whatever clocks
-        said when it was stored. Raises NotFoundError for an unknown topic."""
-        from aggregator.digest.selection import Filters, select
+        """What the period brought, selected and ranked; `asked` are more fields of Filters. by="arrived": what was not offered yet
+        under that name, whatever clocks said when it was stored. Raises NotFoundError for an unknown topic."""
+        import msgspec
+
+        from aggregator.digest.interests import Filters
+        from aggregator.digest.rank import DigestParams
+        from aggregator.digest.selection import select
         from aggregator.stories.timeline import phase_at
 
         topic = self.store.stories.resolve_topic(topic) if topic is not None else None
@@ -478,6 +484,7 @@ class App:
             coverages = self.store.stories.coverage(period.from_at, period.to_at, by=by)
         feeds = {feed.name: feed for feed in self.subscribed()}
         related = {other for coverage in coverages for other in coverage.story.related}
+        wishes = self.settings.interests
         made = select(
             coverages,
             {each.id: each for each in self.store.stories.topics()},
@@ -486,10 +493,24 @@ class App:
             period,
             phase_of=phase_at,
             name=name,
-            filters=Filters(limit=limit, topic=topic, tag=tag, by=by, tags=tags),
+            params=DigestParams(**msgspec.structs.asdict(self.settings.ranking)),
+            filters=Filters(limit=limit, topic=topic, tag=tag, by=by, tags=tags, **self._asked(asked)),
+            interests=self.marking.interests(wishes.mute, wishes.boost, wishes.searches),
             titles=self.store.stories.titles(sorted(related)),
         )
         return replace(made, after_item=after_item, up_to_item=up_to_item)
+
+    def _asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What was asked for, else what the settings say."""
+        usual: dict[str, Any] = {"minutes": self.settings.digest.minutes, "languages": self.settings.interests.languages}
+        return usual | {name: value for name, value in asked.items() if value is not None}
+
+    @cached_property
+    def marking(self) -> Marking:
+        """The verbs by which the reader follows, mutes and stars."""
+        from aggregator.marking import Marking
+
+        return Marking(self.store.stories, self.store.items, self.store.marks, self.clock)
 
     def _not_offered_yet(self, name: str, period: Period) -> tuple[Period, int | None, int, list[Coverage]]:
         """Everything up to the first item that is in no story yet: the next digest of that name offers that one."""

@@ -18,6 +18,7 @@ from aggregator.model import (
     Fetched,
     Ingested,
     Item,
+    Mark,
     Membership,
     ParsedFeed,
     Polled,
@@ -195,6 +196,20 @@ class CorrectionStore(Protocol):
     def take_back(self, correction_id: int, changes: StoryChanges, revived: Sequence[int]) -> None:
         """Forget a correction and write what that changes in one transaction: `revived` ids are stories again, and what led to
         them before does so again."""
+        ...
+
+
+class MarkStore(Protocol):
+    def all(self) -> list[Mark]:
+        """Newest first."""
+        ...
+
+    def save(self, mark: Mark) -> None:
+        """A target carries one mark; a second one takes the first one's place."""
+        ...
+
+    def remove(self, kind: str, target_id: int) -> bool:
+        """Whether there was one."""
         ...
 
 
