@@ -11,37 +11,41 @@ import gc
 import gzip
 import os
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aggregator.clock import ProgramClock
-from aggregator.errors import NotFoundError, UsageError
+from aggregator.errors import ConfigError, DeliveryError, NotFoundError, UsageError
 from aggregator.lock import file_lock, lock_holder
-from aggregator.model import DigestRecord, DueFeed, Feed, FeedOutcome, Period
+from aggregator.model import DigestPlan, DigestRecord, DueFeed, Feed, FeedOutcome, Period
 from aggregator.settings import ConfigLocation, Settings, find_config, load_settings
 from aggregator.times import parse_moment
 
 if TYPE_CHECKING:
     from aggregator.comparing import Comparing
     from aggregator.correcting import Correcting
+    from aggregator.digesting import Digesting
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
     from aggregator.marking import Marking
     from aggregator.model import Correction, Digest, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Ingest, Organise
-    from aggregator.ports import Parser
+    from aggregator.ports import Courier, Parser
+    from aggregator.publishing import Publishing, Sent
     from aggregator.regrouping import Rebuilt
-    from aggregator.status import Status
     from aggregator.store.opening import Store
     from aggregator.stories.engine import History, StoryEngine
     from aggregator.stories.evaluate import Evaluation
     from aggregator.subscribing import AddedFeed, CheckedFeed, FeedStatus, ImportResult, Subscribing
+    from aggregator.upkeep import Upkeep
 
 T = TypeVar("T")
 
@@ -105,6 +109,7 @@ class App:
     def __init__(self, settings: Settings, location: ConfigLocation, clock: ProgramClock, environ: Mapping[str, str]) -> None:
         self.settings, self.location, self.clock = settings, location, clock
         self._environ = environ
+        self._overrides: Mapping[str, str] | None = None
         self._opened: list[Callable[[], None]] = []
         self._round: tuple[asyncio.AbstractEventLoop, asyncio.Task[list[FeedOutcome]]] | None = None
         self._synced: tuple[Feed, ...] | None = None
@@ -123,14 +128,26 @@ class App:
         """Read the settings and set the clock; nothing is opened yet. Raises ConfigError, UsageError."""
         environ = os.environ if environ is None else environ
         location = find_config(config, environ, cwd or Path.cwd())
-        settings = load_settings(location.path, environ, {"database": database} if database else None)
+        overrides = {"database": database} if database else None
+        settings = load_settings(location.path, environ, overrides)
         try:
             start = parse_moment(now, settings.zone or "UTC") if now else None
         except ValueError as error:
             raise UsageError(f"--now: {error}") from None
         if start is None and speed != 1.0:
             raise UsageError("--speed goes with --now; give the time at which the clock starts")
-        return cls(settings, location, ProgramClock(start, speed), environ)
+        app = cls(settings, location, ProgramClock(start, speed), environ)
+        app._overrides = overrides
+        return app
+
+    def renewed(self) -> App:
+        """The same program with the settings as the file has them now; the clock goes on. Raises ConfigError."""
+        settings = load_settings(self.location.path, self._environ, self._overrides)
+        if settings.database != self.settings.database:
+            raise ConfigError("another database counts from the next start on", file=str(self.location.path), key="database")
+        app = App(settings, self.location, self.clock, self._environ)
+        app._overrides = self._overrides
+        return app
 
     def close(self) -> None:
         """Give everything back that was opened; may be called twice."""
@@ -179,7 +196,7 @@ class App:
         return parser
 
     @asynccontextmanager
-    async def _ingest(self) -> AsyncIterator[Ingest]:
+    async def _ingest(self, line_seconds: float | None = None) -> AsyncIterator[Ingest]:
         """The ingest pipe for one round: the fetcher in it belongs to the running event loop."""
         from aggregator.feeds.connect import Network
         from aggregator.feeds.fetch import FetchLimits, HttpFetcher, make_secrets
@@ -201,6 +218,7 @@ class App:
         )
         gate = HostGate(
             PolitenessLimits(fetch.concurrency, fetch.host_delay, fetch.host_connections),
+            line_seconds,
             not_before=feeds.host_not_before(),
             on_back_off=feeds.save_host_not_before,
         )
@@ -222,24 +240,30 @@ class App:
         return make_engine(self.settings, self.store.items.history, corrections=self.store.corrections.all())
 
     def _organise_lock(self) -> AbstractContextManager[None]:
-        return file_lock(self._beside_database("organise.lock"), wait=True)
+        return self._lock("organise", True)
+
+    def _lock(self, what: str, wait: bool) -> AbstractContextManager[None]:
+        safe = what if re.fullmatch(r"[\w-]{1,80}", what, re.ASCII) else sha256(what.encode()).hexdigest()[:16]
+        return file_lock(self._beside_database(f"{safe}.lock"), wait=wait)
 
     def single_instance(self) -> AbstractContextManager[None]:
         """Held by the daemon: one for each database. Raises LockedError."""
         return file_lock(self._beside_database("run.lock"), wait=False, refusal="the daemon is already running on this database")
 
+    def daemon_process(self) -> int | None:
+        """The process of the daemon that runs on this database."""
+        return lock_holder(self._beside_database("run.lock"))
+
     def _beside_database(self, suffix: str) -> Path:
         database = self.settings.database
         if "://" in database and not database.startswith("sqlite:///"):
-            from hashlib import sha256
-
             return self.location.data_folder / f"{sha256(database.encode()).hexdigest()[:12]}.{suffix}"
         path = Path(database.removeprefix("sqlite:///"))
         return path.with_name(f"{path.name}.{suffix}")
 
     def describe(self) -> str:
         """For the log: what this program runs on."""
-        return f"{len(self.subscribed())} feeds from {self.location.feeds_path}, database {self.store.maintenance.stats().name}"
+        return f"{len(self.subscribed())} feeds from {self.location.feeds_path}, database {self.store.name}"
 
     # --- the verbs: feeds ---------------------------------------------------------------------------------------------
 
@@ -259,9 +283,11 @@ class App:
         organise: bool = True,
         heard: Heard | None = None,
         planned: Callable[[int], None] | None = None,
+        line_seconds: float | None = None,
     ) -> list[FeedOutcome]:
         """Poll the due (or the named) feeds now, then organise. `planned` is told how many, `heard` each outcome.
 
+        A feed that stood in line for its host for `line_seconds` of real time stays due (None: it waits for as long as it takes).
         Raises NotFoundError for an unknown name. Network trouble is in the outcomes.
         """
         from aggregator.pipeline import due_feeds
@@ -269,7 +295,7 @@ class App:
         due = due_feeds(self._named(names), self.store.feeds.states(), self.clock(), force=force)
         if planned is not None:
             planned(len(due))
-        outcomes = self._run_round(due, heard) if due else []
+        outcomes = self._run_round(due, heard, line_seconds) if due else []
         if organise:
             self.organise()
         return outcomes
@@ -323,12 +349,12 @@ class App:
                 raise NotFoundError(unknown_feed(name, feeds))
         return [feeds[name] for name in names] if names else list(feeds.values())
 
-    def _run_round(self, due: list[DueFeed], heard: Heard | None) -> list[FeedOutcome]:
+    def _run_round(self, due: list[DueFeed], heard: Heard | None, line_seconds: float | None) -> list[FeedOutcome]:
         async def work() -> list[FeedOutcome]:
             task = asyncio.current_task()
             assert task is not None
             self._round = (asyncio.get_running_loop(), task)
-            async with self._ingest() as ingest:
+            async with self._ingest(line_seconds) as ingest:
                 return await ingest.round(due, self.clock, heard)
 
         try:
@@ -430,50 +456,31 @@ class App:
 
     # --- the verbs: digest ----------------------------------------------------------------------------------------------
 
-    def digest(
-        self,
-        period: Period,
-        *,
-        by: str = "published",
-        name: str = "digest",
-        limit: int = 30,
-        topic: int | None = None,
-        tag: str | None = None,
-        **asked: Any,
-    ) -> Digest:
-        """What the period brought, selected and ranked; `asked` are more fields of Filters. Raises NotFoundError for an unknown topic."""
+    def digest(self, period: Period, *, by: str = "published", name: str = "digest", **asked: Any) -> Digest:
+        """What the period brought, selected and ranked; by="arrived": what was not offered yet under that name.
+
+        `asked` are fields of Filters; what is None or not asked for is as the settings say of the digest of that name. Raises
+        NotFoundError for an unknown topic.
+        """
+        from aggregator.digest.interests import Filters
+
+        digest = self.settings.digest_named(name)
+        usual: dict[str, Any] = {"limit": digest.limit, "minutes": digest.minutes, "languages": self.settings.interests.languages}
+        filters = Filters(by=by, **usual | {key: value for key, value in asked.items() if value is not None})
+        if by != "arrived":
+            return self._digesting().of_period(period, name, filters)
+        self.organise()
+        return self._digesting().of_new(period, self.last_digest(name), name, filters)
+
+    def _digesting(self) -> Digesting:
         import msgspec
 
-        from aggregator.digest.interests import Filters
         from aggregator.digest.rank import DigestParams
-        from aggregator.digest.selection import select
-        from aggregator.stories.timeline import phase_at
+        from aggregator.digesting import Digesting
 
-        if by == "arrived":
-            period = self._up_to_what_is_grouped(period)
-        topic = self.store.stories.resolve_topic(topic) if topic is not None else None
-        coverages = self.store.stories.coverage(period.from_at, period.to_at, by=by)
-        feeds = {feed.name: feed for feed in self.subscribed()}
-        related = {other for coverage in coverages for other in coverage.story.related}
-        wishes = self.settings.interests
-        return select(
-            coverages,
-            {each.id: each for each in self.store.stories.topics()},
-            feeds,
-            self.store.feeds.states(),
-            period,
-            phase_of=phase_at,
-            name=name,
-            params=DigestParams(**msgspec.structs.asdict(self.settings.ranking)),
-            filters=Filters(limit=limit, topic=topic, tag=tag, by=by, **self._asked(asked)),
-            interests=self.marking.interests(wishes.mute, wishes.boost, wishes.searches),
-            titles=self.store.stories.titles(sorted(related)),
-        )
-
-    def _asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """What was asked for, else what the settings say."""
-        usual: dict[str, Any] = {"minutes": self.settings.digest.minutes, "languages": self.settings.interests.languages}
-        return usual | {name: value for name, value in asked.items() if value is not None}
+        wishes, params = self.settings.interests, DigestParams(**msgspec.structs.asdict(self.settings.ranking))
+        interests = self.marking.interests(wishes.mute, wishes.boost, wishes.searches)
+        return Digesting(self.store.stories, self.store.feeds, self.subscribed(), params, interests)
 
     @cached_property
     def marking(self) -> Marking:
@@ -482,20 +489,8 @@ class App:
 
         return Marking(self.store.stories, self.store.items, self.store.marks, self.clock)
 
-    def _up_to_what_is_grouped(self, period: Period) -> Period:
-        """End before the first item that is in no story yet: the next digest of that name offers it."""
-        self.organise()
-        waiting = self.store.items.unsorted()
-        earliest = min((item.arrived_at for item in waiting if item.arrived_at), default=period.to_at)
-        return replace(period, to_at=max(period.from_at, min(period.to_at, earliest - timedelta(microseconds=1)))) if waiting else period
-
     def last_digest(self, name: str) -> DigestRecord | None:
         return self.store.digests.last(name)
-
-    def record_digest(self, digest: Digest, format: str) -> None:
-        """Note that a digest was delivered: the next one of that name begins where it ended."""
-        period = digest.period
-        self.store.digests.record(DigestRecord(digest.name, period.from_at, period.to_at, self.clock(), format))
 
     def write_text(self, text: str, path: Path) -> None:
         """Write a digest to a file, whole or not at all. Raises DeliveryError."""
@@ -504,76 +499,97 @@ class App:
 
         write_digest(text, path, replace_text)
 
-    def deliver_digest(self, digest: Digest, format: str | None = None) -> Path:
-        """Write a digest under its dated name into the folder of the settings, and only then note it as delivered."""
-        from aggregator.digest.deliver import deliver_to_folder
+    def naming(self, name: str) -> AbstractContextManager[None]:
+        """Held from choosing a digest of what is new to recording it: no other process offers the same under that name."""
+        return self._lock(f"digest-{name}", True)
+
+    def record_digest(self, digest: Digest, format: str) -> None:
+        """Note that a digest was delivered: the next one of that name begins where it ended."""
+        from aggregator.publishing import to_record
+
+        self.store.digests.record(to_record(digest, self.clock(), format))
+
+    def deliver_digest(self, digest: Digest, format: str | None = None) -> str:
+        """Put a digest into the outbox and deliver it to the targets of its name. Returns where it went.
+
+        Raises DeliveryError when it could not go everywhere; then it stays in the outbox.
+        """
+        plan = self.plan(digest.name)
+        self.publishing.record(digest, replace(plan, format=format or plan.format), self.clock())
+        outcomes = self.publishing.deliver(self.clock(), name=digest.name)
+        if failed := [sent.error for sent in outcomes if sent.error]:
+            raise DeliveryError(f"{failed[0]}; the digest is kept, and `aggregator run` or the next --deliver of its name tries again")
+        return ", ".join(sent.place for sent in outcomes)
+
+    @cached_property
+    def publishing(self) -> Publishing:
+        """The publish pipe."""
+        import uuid
+
         from aggregator.digest.render import render
-        from aggregator.textfile import replace_text
+        from aggregator.publishing import Publishing
 
-        format = format or self.settings.digest.format
-        text = render(digest, format)
-        path = deliver_to_folder(text, Path(self.settings.digest.folder), digest.name, digest.period, format, replace_text)
-        self.record_digest(digest, format)
-        return path
+        return Publishing(self.store.digests, self._choose, render, self._courier, self._lock, lambda: uuid.uuid4().hex)
 
-    def write_digest(self) -> Path:
-        """The scheduled digest: what arrived in (last delivered, now], written into the folder of the settings."""
-        settings, now = self.settings.digest, self.clock()
-        last = self.last_digest(settings.name)
-        start = last.to_at if last else now - timedelta(seconds=settings.since)
-        made = self.digest(Period(min(start, now), now, self.zone), by="arrived", name=settings.name, limit=settings.limit)
-        return self.deliver_digest(made)
+    def publish(self) -> list[DigestRecord]:
+        """Make the digests whose time has come since their last one, each once however long ago that was."""
+        from aggregator.triggers import daily, missed_since
+
+        made = []
+        for plan in self.plans():
+            now, trigger = self.clock(), daily(plan.time, plan.zone, plan.weekdays)
+            record = self.publishing.make_due(plan, now, lambda last, trigger=trigger, now=now: missed_since(trigger, last, now))  # type: ignore[misc]
+            if record is not None:
+                made.append(record)
+        return made
+
+    def expect_digests(self) -> None:
+        """Note from when on digests can be missed: each name's first one is due at the first of its times after this."""
+        for plan in self.plans():
+            self.store.digests.known_since(plan.name, self.clock())
+
+    def deliver(self) -> list[Sent]:
+        """Deliver what waits in the outbox and is due."""
+        return self.publishing.deliver(self.clock())
+
+    def plans(self) -> list[DigestPlan]:
+        """The digests that the daemon makes."""
+        return [self.plan(each.name) for each in self.settings.all_digests() if each.enabled]
+
+    def plan(self, name: str) -> DigestPlan:
+        """The plan of a digest in the settings; any other name is as the section [digest] says."""
+        from aggregator.couriers import make_plan
+
+        return make_plan(self.settings, self.settings.digest_named(name), self.zone)
+
+    def _choose(self, plan: DigestPlan, now: datetime) -> Digest:
+        last = self.last_digest(plan.name)
+        period = Period(last.to_at if last else now - timedelta(seconds=plan.since_seconds), now, plan.zone)
+        return self.digest(period, by="arrived", name=plan.name, limit=plan.limit, tags=plan.tags)
+
+    def _courier(self, name: str, target: str) -> Courier | None:
+        from aggregator.couriers import make_courier, make_secrets
+
+        if target not in self.plan(name).targets:
+            return None
+        secrets = make_secrets(self._environ, self.location.feeds_path.parent)
+        return make_courier(self.settings, self.settings.digest_named(name), target, secrets, self.clock)
 
     # --- the verbs: upkeep ----------------------------------------------------------------------------------------------
 
-    def prune(self) -> int:
-        """Forget items older than the setting retention.items (by arrival; 0 keeps all). Returns how many."""
-        keep = self.settings.retention.items
-        return self.store.maintenance.prune(self.clock() - timedelta(seconds=keep)).items if keep else 0
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """Care for the store, and what there is to say about how things run."""
+        from aggregator.upkeep import Upkeep
 
-    def backup(self) -> Path:
-        """Copy the database beside itself, named by the day, and keep the newest `daemon.backups` copies."""
-        folder = self.location.data_folder / "backups"
-        path = folder / f"aggregator-{self.clock():%Y-%m-%d}.db"
-        self.store.maintenance.backup(path)
-        for old in sorted(folder.glob("aggregator-????-??-??.db"))[: -self.settings.daemon.backups]:
-            old.unlink()
-        return path
-
-    def status(self) -> Status:
-        """What runs, what is next, what fails."""
-        from aggregator.status import Status, summarise
-        from aggregator.triggers import daily
-
-        now, digest = self.clock(), self.settings.digest
-        feeds = self.subscribed()
-        summary = summarise(feeds, self.store.feeds.states(), now)
-        last = self.last_digest(digest.name)
-        stats = self.store.maintenance.stats()
-        coming = daily(digest.time, self.zone, digest.weekdays).get_next_fire_time(None, now) if digest.enabled else None
-        return Status(
-            feeds=len(feeds),
-            enabled=sum(1 for feed in feeds if feed.enabled),
-            due=summary.due,
-            last_poll_at=summary.last_poll_at,
-            next_poll_at=summary.next_poll_at,
-            failing=summary.failing,
-            items=stats.rows["items"],
-            unsorted=stats.unsorted,
-            digest_name=digest.name,
-            last_digest_at=last.to_at if last else None,
-            next_digest_at=coming,
-            daemon_process=lock_holder(self._beside_database("run.lock")),
-            database=stats.name,
-            feed_list=str(self.location.feeds_path),
-        )
+        return Upkeep(self)
 
     def next_step(self) -> str | None:
         """What a person who sees nothing should run next; None when there are feeds and grouped items."""
-        stats = self.store.maintenance.stats()
-        if stats.unsorted:
-            return f"{stats.unsorted} items are not grouped yet: `aggregator fetch` polls what is due and groups them."
-        if stats.rows["items"]:
+        items, unsorted, _ = self.store.maintenance.sizes()
+        if unsorted:
+            return f"{unsorted} items are not grouped yet: `aggregator fetch` polls what is due and groups them."
+        if items:
             return None
         if not self.subscribed():
             return "There are no feeds yet: `aggregator feeds add URL` subscribes to one, `aggregator demo` shows how it looks."

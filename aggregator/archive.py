@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from aggregator.errors import ArchiveError, UsageError
 from aggregator.feeds.dedupe import identify
@@ -152,7 +153,9 @@ def import_items(
     `name` is what errors call the file; `progress` is told the lines done so far. Raises ArchiveError at the first line
     that cannot be read: what stood before it is stored, nothing from there on. With `skip_bad` such lines are counted.
     """
-    sources, counts = _Sources(store.feeds, now), ImportCounts()
+    # an export holds no credentials: its source is still that feed
+    secret = {bare: state for state in store.feeds.states().values() if (bare := without_credentials(state.url)) != state.url}
+    sources, counts = _Sources(store.feeds, now, secret), ImportCounts()
     portion: list[_Line] = []
     for number, line in enumerate(lines, 1):
         try:
@@ -313,12 +316,18 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def without_credentials(url: str) -> str:
+    """The URL without user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
+
+
 # --- export -------------------------------------------------------------------------------------------------------------
 
 
 def export_items(store: ArchiveStore) -> Iterator[str]:
     """Every item as one line of JSON (without the line's end), in the order of storing. Reads a portion at a time."""
-    urls = {state.name: state.url for state in store.feeds.states().values()}
+    urls = {state.name: without_credentials(state.url) for state in store.feeds.states().values()}
     portion: list[Item] = []
     for item in store.items.export():
         portion.append(item)

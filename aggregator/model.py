@@ -491,17 +491,62 @@ class Digest:
     searches: tuple[DigestSearch, ...] = ()
     seconds: float = 0.0
     """About how long the stories take to read."""
+    after_item: int | None = None
+    up_to_item: int = 0
+    """Of a digest of what is new: the items it offers are those with ids in (after_item, up_to_item]; see DigestRecord."""
 
 
 @dataclass(frozen=True, slots=True)
 class DigestRecord:
-    """A digest that was delivered under a name."""
+    """A digest that was made under a name: its next one begins after `up_to_item`.
+
+    Items get their ids in the order in which they are stored, whatever clocks say: no item can come into (after_item, up_to_item]
+    later. `after_item` None: the name's first digest, which begins at `from_at`. `story_ids` are the stories it showed.
+    """
 
     name: str
     from_at: datetime
     to_at: datetime
-    delivered_at: datetime
+    made_at: datetime
     format: str = ""
+    after_item: int | None = None
+    up_to_item: int = 0
+    story_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DigestPlan:
+    """What the settings say of one digest: when it is made, of what, and where it goes. `time` ("07:00") is local in `zone`."""
+
+    name: str
+    time: str = "07:00"
+    weekdays: tuple[str, ...] = ()
+    zone: str = "UTC"
+    format: str = "markdown"
+    limit: int = 30
+    since_seconds: float = 86_400.0
+    tags: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ("folder",)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A digest on its way to one target, kept until it got there.
+
+    `key` is the same at every attempt, so that a receiver can tell a second one. `parts` are the renderings by format. `place` is
+    where it goes, once that is settled (a file's path).
+    """
+
+    key: str
+    name: str
+    target: str
+    period: Period
+    parts: Mapping[str, str]
+    id: int = 0
+    attempts: int = 0
+    next_try_at: datetime | None = None
+    error: str | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

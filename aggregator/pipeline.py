@@ -34,10 +34,10 @@ class Ingest:
     items: ItemStore
     limits: schedule.ScheduleLimits
     jitter: Callable[[], float]
-    _store: _GroupCommit = field(init=False, repr=False)
+    _store: GroupCommit = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._store = _GroupCommit(self.items)
+        self._store = GroupCommit(self.items)
 
     async def round(self, due: Sequence[DueFeed], clock: Clock, heard: Heard | None = None) -> list[FeedOutcome]:
         """Poll all of `due`; no feed can stop the others. Outcomes in the order of `due`."""
@@ -83,57 +83,55 @@ class Ingest:
         return self.items.known_links(due.feed.name, [item.canonical_link for item in items if item.canonical_link])
 
 
-_LINGER_SECONDS = 0.02
+_LINGER_SECONDS = 0.01
 _MOST_TOGETHER = 100
+_Waiting = list[tuple[Polled, asyncio.Future[Ingested]]]
 
 
-class _GroupCommit:
+class GroupCommit:
     """Stores the polls that end at about the same time in one transaction: a commit costs as much as storing ten items.
 
-    When one of them cannot be stored, each is tried alone, so that it fails alone. Belongs to one event loop.
+    It writes in a thread, one batch after the other, so that answers are read meanwhile. When one of a batch cannot be stored, each is
+    tried alone, so that it fails alone. Belongs to one event loop.
     """
 
     def __init__(self, items: ItemStore) -> None:
         self._items = items
-        self._waiting: list[tuple[Polled, asyncio.Future[Ingested]]] = []
+        self._waiting: _Waiting = []
         self._now = datetime.min
+        self._writer: asyncio.Task[None] | None = None
 
     async def put(self, polled: Polled, now: datetime) -> Ingested:
         """Returns when it is stored."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Ingested] = loop.create_future()
+        future: asyncio.Future[Ingested] = asyncio.get_running_loop().create_future()
         self._waiting.append((polled, future))
         self._now = now
-        if len(self._waiting) == 1:
-            loop.call_later(_LINGER_SECONDS, self._write)
-        elif len(self._waiting) >= _MOST_TOGETHER:
-            self._write()
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
         return await future
 
-    def _write(self) -> None:
-        batch, self._waiting = self._waiting, []
+    async def _write_all(self) -> None:
+        await asyncio.sleep(_LINGER_SECONDS)
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
+            await self._write(batch)
+
+    async def _write(self, batch: _Waiting) -> None:
         try:
-            self._settle(batch)
-        except StoreError as error:
-            _fail(batch, error)
+            stored = await asyncio.to_thread(self._items.ingest_all, [polled for polled, _ in batch], self._now)
         except Exception as error:
-            if len(batch) == 1:
+            if len(batch) == 1 or isinstance(error, StoreError):
                 _fail(batch, error)
                 return
             for one in batch:
-                self._waiting = [one]
-                self._write()
-
-    def _settle(self, batch: list[tuple[Polled, asyncio.Future[Ingested]]]) -> None:
-        if not batch:
-            return  # they were written early, because they were many
-        stored = self._items.ingest_all([polled for polled, _ in batch], self._now)
+                await self._write([one])
+            return
         for (_, future), result in zip(batch, stored, strict=True):
             if not future.done():
                 future.set_result(result)
 
 
-def _fail(batch: list[tuple[Polled, asyncio.Future[Ingested]]], error: Exception) -> None:
+def _fail(batch: _Waiting, error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)

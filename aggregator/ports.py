@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from aggregator.model import (
     Appearance,
     Correction,
     Coverage,
+    Delivery,
     DigestRecord,
     DueFeed,
     Feed,
@@ -153,6 +154,11 @@ class StoryStore(Protocol):
         with *all* its members published (or arrived) up to to_at. For days pass from_at one microsecond before midnight."""
         ...
 
+    def coverage_of_new(self, after_item: int | None, from_at: datetime) -> tuple[int, list[Coverage]]:
+        """The newest item of which all older ones are in a story, and every story with an item in (after_item, that one], each
+        with all its members up to that one. `after_item` None: instead those that arrived after `from_at`."""
+        ...
+
     def story(self, story_id: int) -> Coverage:
         """One story with all items; follows redirects. Raises NotFoundError."""
         ...
@@ -208,9 +214,44 @@ class MarkStore(Protocol):
 
 
 class DigestStore(Protocol):
+    """Digests by name, and the outbox."""
+
     def last(self, name: str) -> DigestRecord | None: ...
 
-    def record(self, record: DigestRecord) -> None: ...
+    def record(self, record: DigestRecord, deliveries: Sequence[Delivery] = ()) -> None:
+        """Note a digest and put what is to be delivered of it into the outbox, in one transaction."""
+        ...
+
+    def known_since(self, name: str, now: datetime) -> datetime: ...
+
+    def waiting(self) -> list[Delivery]: ...
+
+    def note_place(self, id_: int, place: str) -> None:
+        """Where a delivery goes, noted before it goes there."""
+        ...
+
+    def note_delivered(self, id_: int, at: datetime) -> None: ...
+
+    def note_failure(self, id_: int, error: str, next_try_at: datetime) -> None: ...
+
+    def drop(self, id_: int) -> None:
+        """Forget a delivery that nobody wants any more."""
+        ...
+
+
+class Courier(Protocol):
+    """Brings digests to one target. `formats` are the renderings it needs; none: the one that the digest's settings name."""
+
+    @property
+    def formats(self) -> tuple[str, ...]: ...
+
+    def place(self, delivery: Delivery, taken: Collection[str]) -> str:
+        """Where it will go, nowhere that is `taken`; asked once, so that a second attempt goes to the same place."""
+        ...
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Raises DeliveryError with a sentence. A second attempt with the same key must do no harm."""
+        ...
 
 
 class Organiser(Protocol):

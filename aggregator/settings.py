@@ -17,47 +17,51 @@ from dataclasses import dataclass
 from datetime import time
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
 
 from aggregator.errors import ConfigError
+from aggregator.kinds import (
+    Addresses,
+    Bytes,
+    BytesOrZero,
+    Count,
+    CountOrZero,
+    Duration,
+    DurationOrNone,
+    Factor,
+    FilePath,
+    Format,
+    Languages,
+    Listen,
+    LogFormat,
+    LogLevel,
+    MaybeCount,
+    MaybeDuration,
+    Patterns,
+    Port,
+    ProxyUrl,
+    Searches,
+    SecretRef,
+    Security,
+    Sender,
+    Share,
+    Switch,
+    Targets,
+    Text,
+    Texts,
+    TimeOfDay,
+    TimeOrNever,
+    WebUrl,
+    Weekdays,
+    Word,
+    Zone,
+)
 from aggregator.patterns import problem_of
 from aggregator.times import format_duration, parse_duration
 from aggregator.tomlfile import TomlError, did_you_mean, line_of, nearest, parse_toml, to_toml
-
-# --- the kinds of values: each says in words what it takes, for the error messages ------------------------------------
-
-_SPAN = 'a duration such as "30s", "30m", "24h" or "7d" (or a number of seconds)'
-Duration = Annotated[float, Meta(gt=0, le=1e9, extra={"says": f"{_SPAN} above 0"})]
-DurationOrNone = Annotated[float, Meta(ge=0, le=1e9, extra={"says": f'{_SPAN}; "0s" is allowed'})]
-MaybeDuration = Annotated[float | None, Meta(extra={"says": f'{_SPAN}; "0s" is allowed'})]
-Count = Annotated[int, Meta(ge=1, le=10_000, extra={"says": "a whole number from 1 to 10000"})]
-CountOrZero = Annotated[int, Meta(ge=0, le=10_000, extra={"says": "a whole number from 0 to 10000"})]
-MaybeCount = Annotated[int | None, Meta(extra={"says": "a whole number from 1 to 10000"})]
-Bytes = Annotated[int, Meta(ge=1024, le=1 << 40, extra={"says": "a whole number of bytes, at least 1024"})]
-Share = Annotated[float, Meta(ge=0, le=1, extra={"says": "a number from 0 to 1"})]
-Factor = Annotated[float, Meta(ge=0, le=10, extra={"says": "a number from 0 to 10"})]
-Switch = Annotated[bool, Meta(extra={"says": "true or false"})]
-Text = Annotated[str, Meta(extra={"says": "a text in quotes"})]
-FilePath = Annotated[str, Meta(extra={"says": "a path or database URL in quotes"})]
-Zone = Annotated[str, Meta(extra={"says": 'the IANA name of a time zone, such as "Europe/Berlin" (empty: the system\'s)'})]
-ProxyUrl = Annotated[
-    str, Meta(pattern=r"^$|^(https?|socks5h?)://\S+$", extra={"says": 'a proxy URL such as "http://proxy.example:3128" (empty: none)'})
-]
-_CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
-TimeOfDay = Annotated[str, Meta(pattern=f"^{_CLOCK}$", extra={"says": 'a time of day such as "07:00"'})]
-TimeOrNever = Annotated[str, Meta(pattern=f"^$|^{_CLOCK}$", extra={"says": 'a time of day such as "03:30" (empty: never)'})]
-Word = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", extra={"says": "a short name of small letters, digits, - and _"})]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Weekdays = Annotated[tuple[Weekday, ...], Meta(min_length=1, extra={"says": 'a list of weekdays such as ["mon", "fri"]'})]
-Patterns = Annotated[tuple[str, ...], Meta(extra={"says": 'a list of words, phrases or expressions such as ["horoscope", "/sale|deal/"]'})]
-Languages = Annotated[tuple[str, ...], Meta(extra={"says": 'a list of language codes such as ["en", "pl"] (empty: all)'})]
-Searches = Annotated[tuple[str, ...], Meta(extra={"says": 'a list of searches such as ["Border: migrants border"]'})]
-Format = Annotated[Literal["html", "markdown", "plain", "json"], Meta(extra={"says": 'one of "html", "markdown", "plain", "json"'})]
-LogFormat = Annotated[Literal["text", "json"], Meta(extra={"says": 'one of "text", "json"'})]
-LogLevel = Annotated[Literal["debug", "info", "warning", "error"], Meta(extra={"says": 'one of "debug", "info", "warning", "error"'})]
 
 _HOUR, _DAY = 3600.0, 86_400.0
 
@@ -104,12 +108,17 @@ class TopicsSettings(Struct, frozen=True):
 
 
 class DigestSettings(Struct, frozen=True):
-    """The digest that the daemon writes."""
+    """A digest that the daemon makes: the one of [digest], and what a [digests.NAME] does not say itself."""
 
     enabled: Switch = True
     name: Word = "daily"
     time: TimeOfDay = "07:00"
     weekdays: Weekdays = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    zone: Zone = ""
+    tags: Texts = ()
+    targets: Targets = ("folder",)
+    to: Addresses = ()
+    webhook: WebUrl = ""
     format: Format = "markdown"
     folder: FilePath = ""
     limit: CountOrZero = 30
@@ -146,17 +155,40 @@ class RankingSettings(Struct, frozen=True):
     near_title: Share = 0.6
 
 
+class MailSettings(Struct, frozen=True):
+    """The mail server that digests leave by (SMTP)."""
+
+    host: Text = ""
+    port: Port = 0
+    security: Security = "starttls"
+    user: Text = ""
+    password: SecretRef = ""
+    sender: Sender = ""
+    to: Addresses = ()
+    timeout: Duration = 30.0
+
+
+class WebhookSettings(Struct, frozen=True):
+    url: WebUrl = ""
+    secret: SecretRef = ""
+    timeout: Duration = 30.0
+
+
 class DaemonSettings(Struct, frozen=True):
     tick: Duration = 30.0
     prune_at: TimeOrNever = "03:30"
     backup_at: TimeOrNever = "03:45"
     backups: Count = 7
     shutdown_timeout: Duration = 20.0
+    listen: Listen = ""
+    metrics_file: FilePath = ""
 
 
 class RetentionSettings(Struct, frozen=True):
     items: DurationOrNone = 365 * _DAY
     """Counted from arrival; 0 keeps everything."""
+    size: BytesOrZero = 0
+    """Of the database; 0 sets no limit."""
 
 
 class LogSettings(Struct, frozen=True):
@@ -175,6 +207,10 @@ class Settings(Struct, frozen=True):
     digest: DigestSettings = DigestSettings()
     interests: InterestsSettings = InterestsSettings()
     ranking: RankingSettings = RankingSettings()
+    digests: Mapping[str, DigestSettings] = field(default_factory=dict)
+    """The [digests.NAME] tables; what one does not say is as in [digest], but for `enabled`."""
+    mail: MailSettings = MailSettings()
+    webhook: WebhookSettings = WebhookSettings()
     daemon: DaemonSettings = DaemonSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
@@ -187,10 +223,21 @@ class Settings(Struct, frozen=True):
         section, _, name = key.rpartition(".")
         return getattr(getattr(self, section) if section else self, name)
 
+    def all_digests(self) -> list[DigestSettings]:
+        """That of [digest], unless a [digests.NAME] has its name, and those by name."""
+        return [*([] if self.digest.name in self.digests else [self.digest]), *self.digests.values()]
+
+    def digest_named(self, name: str) -> DigestSettings:
+        """The digest of that name; an unknown one is as [digest]."""
+        return self.digests.get(name) or msgspec.structs.replace(self.digest, name=name)
+
     def shown(self) -> Iterator[tuple[str, Any, str]]:
         """(dotted key, value as one writes it in the file, where it comes from) for each setting; passwords in URLs are masked."""
         for key, kind in known_keys().items():
             yield key, _written(self.value(key), kind), self.origins.get(key, "default")
+        for key, origin in sorted(self.origins.items()):
+            if found := _NAMED.fullmatch(key):
+                yield key, _written(getattr(self.digests[found[1]], found[2]), _kind(key)), origin
 
     def to_toml(self) -> str:
         """The effective settings as a settings file, each line with its origin."""
@@ -211,11 +258,17 @@ _SECTIONS: dict[str, type[Struct]] = {
     "digest": DigestSettings,
     "interests": InterestsSettings,
     "ranking": RankingSettings,
+    "mail": MailSettings,
+    "webhook": WebhookSettings,
     "daemon": DaemonSettings,
     "retention": RetentionSettings,
     "log": LogSettings,
 }
 _TOP = {"database": FilePath, "zone": Zone}
+_NAMED = re.compile(r"digests\.([a-z0-9][a-z0-9_-]{0,63})\.(\w+)")
+"""The key of a digest by name."""
+_NAMED_KEYS = tuple(name for name in DigestSettings.__struct_fields__ if name != "name")
+_NAMED_VARIABLE = re.compile(r"AGGREGATOR_DIGESTS__([A-Z0-9][A-Z0-9_]*?)__([A-Z_]+)")
 _NOT_SETTINGS = re.compile(r"AGGREGATOR_(CONFIG|SHARED|TEST_\w*)")
 """Variables that are no settings: where the settings are, and two for this project's own tests."""
 
@@ -228,6 +281,11 @@ def known_keys() -> dict[str, Any]:
         hints = get_type_hints(struct, include_extras=True)
         keys |= {f"{section}.{name}": hints[name] for name in struct.__struct_fields__}
     return keys
+
+
+def _kind(key: str) -> Any:
+    """The annotated type of a dotted key; those of a digest by name are as in [digest]."""
+    return known_keys()[_NAMED.sub(r"digest.\2", key)]
 
 
 def variable_of(key: str) -> str:
@@ -305,7 +363,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str], overrides: Mapp
     if path is not None:
         for key, value, line in _checked_file(path, read_settings_text(path)):
             values[key], origins[key] = value, f"{path}, line {line}" if line else str(path)
-            if known_keys()[key] is FilePath:
+            if _kind(key) is FilePath:
                 values[key] = _resolve(value, environ, path.absolute().parent)
     for key, value, variable in _from_environment(environ):
         values[key], origins[key] = value, variable
@@ -338,7 +396,28 @@ def _build(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
         section: struct(**{name: values[f"{section}.{name}"] for name in struct.__struct_fields__ if f"{section}.{name}" in values})
         for section, struct in _SECTIONS.items()
     }
-    return Settings(**top, **sections, origins=dict(origins))
+    named = _named_digests(values, sections["digest"])
+    made = Settings(**top, **sections, digests=named, origins=dict(origins))
+    for key, digest in (("digest", made.digest), *((f"digests.{name}", each) for name, each in named.items())):
+        _check_targets(key, digest, made)
+    return made
+
+
+def _named_digests(values: Mapping[str, Any], base: DigestSettings) -> dict[str, DigestSettings]:
+    own: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        if found := _NAMED.fullmatch(key):
+            own.setdefault(found[1], {})[found[2]] = value
+    return {name: msgspec.structs.replace(base, **{"enabled": True, "name": name, **given}) for name, given in own.items()}
+
+
+def _check_targets(key: str, digest: DigestSettings, made: Settings) -> None:
+    """A target that cannot be reached is told when the settings are read, not at seven in the morning."""
+    origin = made.origins.get(f"{key}.targets") or made.origins.get("digest.targets")
+    if "mail" in digest.targets and not (made.mail.host and made.mail.sender and (digest.to or made.mail.to)):
+        raise ConfigError("mail needs mail.host, mail.sender and mail.to; set them below a line [mail]", file=origin, key=f"{key}.targets")
+    if "webhook" in digest.targets and not (digest.webhook or made.webhook.url):
+        raise ConfigError("webhook needs webhook.url; set it below a line [webhook]", file=origin, key=f"{key}.targets")
 
 
 def _with_paths(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -368,6 +447,9 @@ def _checked_file(path: Path, text: str) -> Iterator[tuple[str, Any, int | None]
         if name in _TOP:
             line = line_of(text, "", name)
             yield name, _convert(name, value, file=str(path), line=line), line
+        elif name == "digests" and isinstance(value, dict):
+            for digest, table in value.items():
+                yield from _checked_digest(path, text, digest, table)
         elif name not in _SECTIONS:
             line = line_of(text, "", name) or line_of(text, name, None)
             raise ConfigError(_unknown_top(name, value), file=str(path), line=line, key=name)
@@ -379,7 +461,22 @@ def _checked_file(path: Path, text: str) -> Iterator[tuple[str, Any, int | None]
 
 
 def _checked_section(path: Path, text: str, section: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Any, int | None]]:
-    names = _SECTIONS[section].__struct_fields__
+    yield from _checked_table(path, text, section, table, _SECTIONS[section].__struct_fields__)
+
+
+def _checked_digest(path: Path, text: str, digest: str, table: Any) -> Iterator[tuple[str, Any, int | None]]:
+    key, line = f"digests.{digest}", line_of(text, f"digests.{digest}", None) or line_of(text, "digests", digest)
+    if not isinstance(table, dict):
+        raise ConfigError(f"this is a table; write its keys below a line [{key}]", file=str(path), line=line, key=key)
+    if not _NAMED.fullmatch(f"{key}.name"):
+        raise ConfigError("a digest's name is of small letters, digits, - and _", file=str(path), line=line, key=key)
+    yield f"{key}.enabled", table.get("enabled", True), line
+    yield from _checked_table(path, text, key, table, _NAMED_KEYS)
+
+
+def _checked_table(
+    path: Path, text: str, section: str, table: Mapping[str, Any], names: tuple[str, ...]
+) -> Iterator[tuple[str, Any, int | None]]:
     for name, value in table.items():
         line = line_of(text, section, name) or line_of(text, "", f"{section}.{name}") or line_of(text, f"{section}.{name}", None)
         key = f"{section}.{name}"
@@ -405,7 +502,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Any, st
     for variable in sorted(environ):
         if not variable.startswith("AGGREGATOR_") or _NOT_SETTINGS.fullmatch(variable):
             continue
-        key = variables.get(variable)
+        key = variables.get(variable) or _named_key(variable)
         if key is None:
             near = nearest(variable, [name.lower() for name in variables])
             hint = f"; did you mean {near.upper()}?" if near else "; `aggregator config show` lists the settings"
@@ -413,6 +510,12 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Any, st
         text = environ[variable].strip()
         if text:  # an empty variable counts as not set
             yield key, _convert(key, _typed(text, key), file=variable, line=None), variable
+
+
+def _named_key(variable: str) -> str | None:
+    """AGGREGATOR_DIGESTS__MORNING__TIME -> digests.morning.time; None when it is no key of a digest."""
+    found = _NAMED_VARIABLE.fullmatch(variable)
+    return f"digests.{found[1].lower()}.{found[2].lower()}" if found and found[2].lower() in _NAMED_KEYS else None
 
 
 def _typed(text: str, key: str) -> Any:
@@ -433,7 +536,7 @@ def _typed(text: str, key: str) -> Any:
 
 
 def _default(key: str) -> Any:
-    section, _, name = key.rpartition(".")
+    section, _, name = _NAMED.sub(r"digest.\2", key).rpartition(".")
     return getattr(_SECTIONS[section]() if section else Settings(), name)
 
 
@@ -442,7 +545,7 @@ def _default(key: str) -> Any:
 
 def _convert(key: str, value: Any, *, file: str, line: int | None) -> Any:
     """The value in its type. Raises ConfigError that says what the key takes and what the default is."""
-    kind = known_keys()[key]
+    kind = _kind(key)
     try:
         converted = msgspec.convert(_read(value, kind), kind)
         _check(converted, kind)

@@ -29,6 +29,7 @@ class Replay:
     """A running replay server."""
 
     url: str
+    pid: int
 
     def feeds(self) -> list[str]:
         """The addresses of its feeds, largest source first."""
@@ -54,7 +55,7 @@ def replay(*options: str, shared: Path | None = None) -> Iterator[Replay]:
             assert server.stdout is not None
             if "feeds at" not in server.stdout.readline():
                 raise SystemExit("The replay server did not start; set AGGREGATOR_SHARED to the folder of the shared data.")
-            yield Replay(f"http://127.0.0.1:{port}")
+            yield Replay(f"http://127.0.0.1:{port}", server.pid)
         finally:
             server.kill()  # terminate would wait for what it is busy with
 
@@ -82,12 +83,17 @@ def run_measured(command: list[str], deadline_seconds: float = 600.0) -> Run:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
         try:
             while process.poll() is None and time.monotonic() - began < deadline_seconds:
-                peak = max(peak, sum(map(_bytes, _family(process.pid))))
+                peak = max(peak, memory_bytes(process.pid))
                 time.sleep(0.1)
         finally:
             process.kill()
         output = process.stdout.read() if process.stdout else ""
     return Run(process.returncode, time.monotonic() - began, peak or None, output)
+
+
+def memory_bytes(pid: int) -> int:
+    """The proportional share (PSS) of a process and all that it started; 0 where /proc does not tell."""
+    return sum(map(_bytes, _family(pid)))
 
 
 def _family(pid: int) -> list[int]:

@@ -12,10 +12,44 @@ from tests.shared import ROOT
 PACKAGE = ROOT / "aggregator"
 FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (6, ("cli", "web", "__main__")),
-    (5, ("app", "daemon", "tasks", "demo", "logs", "lock", "clock", "textfile", "triggers")),
-    (4, ("pipeline", "subscribing", "archive", "status", "correcting", "regrouping", "comparing", "marking", "suggesting")),
+    (
+        5,
+        (
+            "app",
+            "couriers",
+            "upkeep",
+            "heartbeat",
+            "listener",
+            "doctor",
+            "daemon",
+            "tasks",
+            "demo",
+            "logs",
+            "lock",
+            "clock",
+            "textfile",
+            "triggers",
+        ),
+    ),
+    (
+        4,
+        (
+            "pipeline",
+            "publishing",
+            "subscribing",
+            "archive",
+            "status",
+            "metrics",
+            "correcting",
+            "regrouping",
+            "comparing",
+            "digesting",
+            "marking",
+            "suggesting",
+        ),
+    ),
     (3, ("feeds", "stories", "digest", "store")),
-    (2, ("settings", "ports")),
+    (2, ("settings", "kinds", "ports")),
     (1, ("model", "errors", "text", "times", "tomlfile", "patterns", "")),
 ]
 ACTS = {"feeds", "stories", "digest", "store"}

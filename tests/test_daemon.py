@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -49,10 +50,27 @@ def test_the_daily_time_is_local_across_clock_changes() -> None:
 def test_a_digest_is_missed_only_when_its_time_passed_since_the_last_one() -> None:
     trigger = daily("07:00", "UTC")
     last = datetime(2023, 12, 27, 7, 0, tzinfo=UTC)
-    assert not missed_since(trigger, None, last)
     assert not missed_since(trigger, last, last + timedelta(hours=23))
     assert missed_since(trigger, last, last + timedelta(hours=24))
     assert missed_since(trigger, last, last + timedelta(days=9))
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "day", "moments"),
+    [
+        ("02:30", "Europe/Berlin", "2024-03-30", ["2024-03-30T01:30", "2024-03-31T01:30", "2024-04-01T00:30"]),
+        ("02:30", "Europe/Berlin", "2024-10-26", ["2024-10-26T00:30", "2024-10-27T00:30", "2024-10-28T01:30"]),
+        ("07:00", "Australia/Lord_Howe", "2024-04-06", ["2024-04-05T20:00", "2024-04-06T20:30", "2024-04-07T20:30"]),
+    ],
+)
+def test_a_time_that_a_clock_change_takes_or_repeats_fires_once_a_day(at: str, zone: str, day: str, moments: list[str]) -> None:
+    trigger = daily(at, zone)
+    previous, found = None, []
+    now = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone))
+    for _ in moments:
+        previous = now = trigger.get_next_fire_time(previous, now)
+        found.append(previous.astimezone(UTC).isoformat()[:16])
+    assert found == moments
 
 
 def test_triggers_go_by_the_programs_clock() -> None:
@@ -65,7 +83,7 @@ def test_triggers_go_by_the_programs_clock() -> None:
 
 
 def test_the_digest_is_written_when_its_time_comes(tmp_path: Path, site: Site) -> None:
-    with make_app(tmp_path, site, ["alpha", "beta"], now="2023-12-27T06:59:50Z", speed=10) as app:
+    with make_app(tmp_path, site, ["alpha", "beta"], now="2023-12-27T06:55:00Z", speed=30) as app:
         daemon = Daemon(app)
         running = threading.Thread(target=daemon.run)
         running.start()
@@ -109,8 +127,8 @@ def test_a_second_instance_is_refused(tmp_path: Path, site: Site) -> None:
     with make_app(tmp_path, site, ["alpha"]) as app, make_app(tmp_path, site, ["alpha"]) as other, app.single_instance():
         with pytest.raises(LockedError, match="already running"), other.single_instance():
             pass
-        assert other.status().daemon_process is not None
-    assert make_app(tmp_path, site, ["alpha"]).status().daemon_process is None
+        assert other.upkeep.status().daemon_process is not None
+    assert make_app(tmp_path, site, ["alpha"]).upkeep.status().daemon_process is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -171,14 +171,22 @@ def test_an_edited_item_is_an_update_not_a_new_item(app: App, site: Site) -> Non
     assert [title for title, _ in app.store.items.titles(edited.id)] == [WATCH[0][1]]
 
 
+def make_and_deliver(app: App) -> Path:
+    app.publishing.make(app.plan("daily"), app.clock())
+    (sent,) = app.deliver()
+    assert sent.error is None
+    return Path(sent.place)
+
+
 def test_the_scheduled_digest_covers_what_came_since_the_last_one(app: App) -> None:
     app.fetch()
-    first = app.write_digest()
+    first = make_and_deliver(app)
     assert first.read_text(encoding="utf-8").count("Apple") >= 1
     last = app.last_digest("daily")
     assert last is not None
-    second = app.write_digest()
+    second = make_and_deliver(app)
     assert second != first
+    assert "Apple" not in second.read_text(encoding="utf-8")
     again = app.last_digest("daily")
     assert again is not None
-    assert again.from_at == last.to_at
+    assert (again.from_at, again.after_item) == (last.to_at, last.up_to_item)

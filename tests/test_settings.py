@@ -71,14 +71,10 @@ def test_an_environment_variable_is_read_as_its_key_takes_it(variable: str, text
 
 
 def test_every_key_has_a_variable_that_is_understood() -> None:
-    texts = {
-        "database": "x.db",
-        "zone": "UTC",
-        "fetch.host_delay": "2s",
-        "fetch.host_connections": "4",
-        "fetch.proxy": "http://p:1",
-        "interests.languages": "en, pl",
-    }
+    texts = {"database": "x.db", "zone": "UTC", "fetch.host_delay": "2s", "fetch.host_connections": "4", "fetch.proxy": "http://p:1"}
+    texts |= {"digest.zone": "UTC", "digest.to": "ann@a.example", "mail.to": "ann@a.example", "mail.sender": "News <n@a.example>"}
+    texts |= {"digest.webhook": "http://w", "webhook.url": "http://w", "daemon.listen": "127.0.0.1:9469"}
+    texts |= {"mail.password": "env:P", "webhook.secret": "file:/s", "interests.languages": "en, pl"}
     for key in known_keys():
         default = load_settings(None, HOME).value(key)
         text = texts.get(key) or (",".join(default) if isinstance(default, tuple) else str(default).lower())
@@ -170,6 +166,51 @@ def test_unreadable_files_are_told_in_a_sentence(tmp_path: Path) -> None:
         load_settings(path, HOME)
     path.write_bytes('\ufeffzone = "UTC"\r\n'.encode())
     assert load_settings(path, HOME).zone == "UTC"
+
+
+# --- digests by name -----------------------------------------------------------------------------------------------------
+
+
+def test_a_digest_by_name_is_as_the_digest_section_but_for_what_it_says(tmp_path: Path) -> None:
+    text = (
+        '[digest]\nenabled = false\nlimit = 9\n[digests.morning]\ntime = 06:30:00\ntags = ["world"]\n[digests.week]\nweekdays = ["sun"]\n'
+    )
+    environ = HOME | {"AGGREGATOR_DIGESTS__WEEK__LIMIT": "0", "AGGREGATOR_DIGESTS__LATE__TIME": "23:00"}
+    settings = load_settings(written(tmp_path, text), environ)
+    assert set(settings.digests) == {"morning", "week", "late"}
+    morning, week = settings.digests["morning"], settings.digests["week"]
+    assert (morning.name, morning.enabled, morning.time, morning.tags, morning.limit) == ("morning", True, "06:30", ("world",), 9)
+    assert (week.time, week.weekdays, week.limit, week.folder) == ("07:00", ("sun",), 0, settings.digest.folder)
+    assert 'time = "06:30"' in settings.to_toml()
+    again = load_settings(written(tmp_path, settings.to_toml()), HOME)
+    assert again.digests == settings.digests
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "says"),
+    [
+        ("[digests.morning]\ntme = 3\n", 2, "digests.morning.tme", "did you mean “time”"),
+        ('[digests.morning]\ntime = "soon"\n', 2, "digests.morning.time", "a time of day"),
+        ("[digests]\nmorning = 3\n", 2, "digests.morning", r"below a line \[digests.morning\]"),
+        ('[digests."../x"]\n', None, "digests.../x", "small letters"),
+        ('[digests.m]\nto = ["nobody"]\n', 2, "digests.m.to", "mail addresses"),
+        ('[mail]\npassword = "hunter2"\n', 2, "mail.password", "never the secret itself"),
+        ('[daemon]\nlisten = "0.0.0.0:80"\n', 2, "daemon.listen", "a loopback address"),
+    ],
+)
+def test_a_mistake_in_a_digest_by_name_is_told_in_its_place(tmp_path: Path, text: str, line: int | None, key: str, says: str) -> None:
+    error = failure(tmp_path, text)
+    assert (error.line, error.key) == (line, key)
+    assert re.search(says, str(error)), str(error)
+
+
+def test_a_target_without_its_address_is_refused_at_once(tmp_path: Path) -> None:
+    assert "mail.host" in str(failure(tmp_path, '[digests.m]\ntargets = ["mail"]\n'))
+    assert "webhook.url" in str(failure(tmp_path, '[digest]\ntargets = ["webhook"]\n'))
+    mail = '[mail]\nhost = "localhost"\nsender = "a@b.example"\n'
+    assert "mail.to" in str(failure(tmp_path, f'{mail}[digests.m]\ntargets = ["mail"]\n'))
+    settings = load_settings(written(tmp_path, f'{mail}[digests.m]\ntargets = ["mail"]\nto = ["c@d.example"]\n'), HOME)
+    assert settings.digests["m"].to == ("c@d.example",)
 
 
 # --- which file ----------------------------------------------------------------------------------------------------------

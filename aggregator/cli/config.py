@@ -136,4 +136,4 @@ def edit() -> None:
     if file.exists() and read_settings_text(file) != before:
         raise UsageError(f"{file} was changed by someone else meanwhile; your draft is kept in {keep_draft(edited)}")
     replace_text(file, edited)
-    note(f"{file} is changed; a running daemon reads it at its next start.")
+    note(f"{file} is changed; a running daemon notices.")

@@ -50,26 +50,37 @@ def upgrade(app: App, as_json: bool) -> None:
 
 
 @db.command()
+@click.option("--repair", is_flag=True, help="Mend what is found, after a copy of the database as it was.")
 @json_option
 @pass_app
-def check(app: App, as_json: bool) -> int:
+def check(app: App, repair: bool, as_json: bool) -> int:
     """Look for damage: pages, references, memberships, stories without items, the search index.
 
     \b
-    Example:
+    Examples:
       aggregator db check
+      aggregator db check --repair
 
     \b
-    Exit codes: 0 all is well, 1 something is wrong.
+    Exit codes: 0 all is well (now), 1 something is wrong.
     """
+    copy: Path | None = None
+    mended: list[str] = []
     problems = app.store.maintenance.check()
+    if problems and repair:
+        copy, mended = app.upkeep.repair()
+        problems = app.store.maintenance.check()
     if as_json:
-        echo_json({"version": 1, "problems": problems})
-    else:
-        for problem in problems:
-            click.echo(problem)
-        if not problems:
-            note("The database is in order.")
+        echo_json({"version": 1, "problems": problems, "mended": mended, "copy": str(copy) if copy else None})
+        return 1 if problems else 0
+    for sentence in (*mended, *problems):
+        click.echo(sentence)
+    if copy:
+        note(f"The database as it was is kept as {copy}.")
+    if not problems:
+        note("The database is in order.")
+    elif not repair:
+        note("`aggregator db check --repair` mends what can be mended.")
     return 1 if problems else 0
 
 
@@ -128,7 +139,7 @@ def backup(app: App, file: Path | None) -> None:
       aggregator db backup /mnt/disk/aggregator.db
     """
     if file is None:
-        file = app.backup()
+        file = app.upkeep.backup()
     else:
         app.store.maintenance.backup(file)
     click.echo(str(file))
@@ -179,7 +190,9 @@ def _before(app: App, older_than: str | None, before: str | None) -> datetime:
 @db.command()
 @pass_app
 def vacuum(app: App) -> None:
-    """Give free space back to the disk and build the search index anew. Takes as much free space as the database is large.
+    """Give all free space back to the disk and build the search index anew. Takes as much free space as the database is large.
+
+    The daemon gives back what a prune frees by itself.
 
     \b
     Example:

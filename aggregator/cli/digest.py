@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,7 @@ class Asked:
 @click.option("--dry-run", is_flag=True, help="Print it, but deliver and mark nothing.")
 @click.option("--explain", is_flag=True, help="Say at each story what its rank is made of.")
 @click.option("--no-pager", is_flag=True, help="Do not hand a long digest to $PAGER (else less) on a terminal.")
-@click.option("--deliver", is_flag=True, help="Hand what is new to the folder of the settings instead of printing; implies --new.")
+@click.option("--deliver", is_flag=True, help="Hand what is new to the targets of the settings instead of printing; implies --new.")
 @json_option
 @pass_app
 def digest(app: App, /, **options: object) -> None:
@@ -89,10 +90,21 @@ def digest(app: App, /, **options: object) -> None:
     """
     asked = Asked(**options)  # type: ignore[arg-type]
     _check(asked)
-    format, arrived = _format(asked), asked.new or asked.deliver
+    with app.naming(asked.name or DEFAULT_NAME) if _is_new(asked) else nullcontext():
+        made = _make_and_hand_over(app, asked)
+    if not made.stories:
+        note(app.next_step() or _advice(_is_new(asked)))
+
+
+def _is_new(asked: Asked) -> bool:
+    return asked.new or asked.deliver
+
+
+def _make_and_hand_over(app: App, asked: Asked) -> Digest:
+    format, new = _format(asked), _is_new(asked)
     made = app.digest(
         _period(app, asked),
-        by="arrived" if arrived else "published",
+        by="arrived" if new else "published",
         name=asked.name or DEFAULT_NAME,
         limit=app.settings.digest.limit if asked.limit is None else asked.limit,
         topic=asked.topic,
@@ -104,12 +116,11 @@ def digest(app: App, /, **options: object) -> None:
     )
     if asked.deliver and not asked.dry_run:
         note(f"Delivered to {app.deliver_digest(made, format if asked.format or asked.as_json else None)}.")
-    else:
-        _put_out(app, asked, made, format)
-        if arrived and not asked.dry_run:
-            app.record_digest(made, format)
-    if not made.stories:
-        note(app.next_step() or _advice(arrived))
+        return made
+    _put_out(app, asked, made, format)
+    if new and not asked.dry_run:
+        app.record_digest(made, format)
+    return made
 
 
 def _advice(arrived: bool) -> str:

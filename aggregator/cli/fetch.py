@@ -70,7 +70,10 @@ def _tell(outcomes: list[FeedOutcome], grouped: int, next_step: str | None) -> N
         return
     failed = sum(1 for outcome in outcomes if outcome.error)
     new, edited = sum(outcome.new for outcome in outcomes), sum(outcome.edited for outcome in outcomes)
-    note(f"{len(outcomes)} feeds polled, {failed} failed; {new} new items, {edited} edited; {grouped} grouped.")
+    held = sum(1 for outcome in outcomes if outcome.outcome == "throttled" and not outcome.error)
+    note(f"{len(outcomes) - held} feeds polled, {failed} failed; {new} new items, {edited} edited; {grouped} grouped.")
+    if held:
+        note(f"{held} feeds were held back, since their host did not answer or asked for a rest; `aggregator feeds status` says when next.")
 
 
 def to_json(outcome: FeedOutcome) -> dict[str, object]:

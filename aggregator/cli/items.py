@@ -61,6 +61,10 @@ def import_(app: App, file: str, skip_bad: bool, no_organise: bool, as_json: boo
     name = "standard input" if file == "-" else file
     with ExitStack() as stack:
         lines = _opened(file, stack)
+        if lines.peek(20)[:20].startswith(b'{"aggregator"'):
+            rows = app.upkeep.restore(lines, name)
+            echo_json({"version": 1, "rows": rows}) if as_json else note(f"A whole store of {rows} rows was taken in.")
+            return
         progress = stack.enter_context(_counting("lines read"))
         try:
             counts = import_items(
@@ -76,7 +80,7 @@ def import_(app: App, file: str, skip_bad: bool, no_organise: bool, as_json: boo
     _tell(counts, grouped, as_json)
 
 
-def _opened(file: str, stack: ExitStack) -> IO[bytes]:
+def _opened(file: str, stack: ExitStack) -> io.BufferedReader:
     try:
         raw = cast(IO[bytes], stack.enter_context(click.open_file(file, "rb")))
     except OSError as error:
@@ -84,7 +88,7 @@ def _opened(file: str, stack: ExitStack) -> IO[bytes]:
     # by what it begins with, not by its name: stdin has none
     reader = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
     packed = reader.peek(2)[:2] == b"\x1f\x8b"
-    return cast(IO[bytes], stack.enter_context(gzip.open(reader))) if packed else reader
+    return stack.enter_context(io.BufferedReader(cast(io.RawIOBase, gzip.open(reader)))) if packed else reader
 
 
 @contextmanager
@@ -119,23 +123,29 @@ def _tell(counts: ImportCounts, grouped: int, as_json: bool) -> None:
 
 @items.command()
 @click.option("--output", "-o", metavar="FILE", default="-", help="Write to a file, whole or not at all (.gz: gzipped); - is stdout.")
+@click.option("--everything", is_flag=True, help="Also stories, topics, corrections and digests, for an empty database to take in.")
 @pass_app
-def export(app: App, output: str) -> None:
+def export(app: App, output: str, everything: bool) -> None:
     """Write every item as a line of JSON that `items import` takes back whole.
+
+    With --everything the lines are those of the whole store: `items import` into an empty database then makes the same store
+    again, with every membership, correction and digest.
 
     \b
     Examples:
       aggregator items export > everything.jsonl
-      aggregator items export -o everything.jsonl.gz
+      aggregator items export -o items.jsonl.gz
+      aggregator items export --everything -o store.jsonl.gz
+      aggregator --database new.db items import store.jsonl.gz
     """
     from aggregator.archive import export_items
 
-    lines = export_items(app.store)
+    lines = app.upkeep.whole() if everything else export_items(app.store)
     if output == "-":
         for line in lines:
             click.echo(line)
     else:
-        note(f"{_write(lines, Path(output))} items written to {output}.")
+        note(f"{_write(lines, Path(output))} {'lines' if everything else 'items'} written to {output}.")
 
 
 def _write(lines: Iterator[str], path: Path) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 @click.option("--ignore-failures", is_flag=True, help="With --once: exit 0 even when some feeds failed.")
 @pass_app
 def run(app: App, once: bool, log_format: str | None, ignore_failures: bool) -> int:
-    """Run the scheduler daemon in the foreground; SIGTERM or Ctrl-C stops it cleanly.
+    """Run the scheduler daemon in the foreground; SIGTERM or Ctrl-C stops it cleanly, SIGHUP reads the settings again.
+
+    A changed aggregator.toml or feeds.toml is noticed without a signal, too.
 
     \b
     Examples:
@@ -35,7 +39,14 @@ def run(app: App, once: bool, log_format: str | None, ignore_failures: bool) -> 
     with app.single_instance():
         daemon = Daemon(app)
         if not once:
-            daemon.run()
+            if not daemon.run():
+                _leave()
             return 0
         failed = [outcome for outcome in daemon.once() if outcome.error]
     return SOME_FEEDS_FAILED if failed and not ignore_failures else 0
+
+
+def _leave() -> None:
+    """End at once, whatever threads are at: the store is as safe as in a crash, and the service manager waits no longer."""
+    logging.shutdown()
+    os._exit(0)

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--check", is_flag=True, help="Print nothing; exit 0 when the daemon runs, 1 when it does not.")
 @json_option
 @pass_app
-def status(app: App, as_json: bool) -> None:
+def status(app: App, check: bool, as_json: bool) -> int:
     """Say whether the daemon runs, when the next poll and digest are, and which feeds fail.
 
     \b
@@ -27,12 +28,15 @@ def status(app: App, as_json: bool) -> None:
       aggregator status
       aggregator status --json
     """
-    found = app.status()
+    if check:
+        return 0 if app.daemon_process() is not None else 1
+    found = app.upkeep.status()
     if as_json:
         echo_json(to_json(found))
-        return
+        return 0
     for line in to_lines(found, app.clock()):
         click.echo(line)
+    return 0
 
 
 def to_json(found: Status) -> dict[str, object]:
@@ -41,6 +45,7 @@ def to_json(found: Status) -> dict[str, object]:
     def time(moment: datetime | None) -> str | None:
         return iso(moment) if moment else None
 
+    digests = [{"name": each.name, "last": time(each.last_at), "next": time(each.next_at)} for each in found.digests]
     return {
         "version": 1,
         "daemon": {"running": found.daemon_process is not None, "process": found.daemon_process},
@@ -48,9 +53,18 @@ def to_json(found: Status) -> dict[str, object]:
         "next_poll": time(found.next_poll_at),
         "last_poll": time(found.last_poll_at),
         "items": {"total": found.items, "unsorted": found.unsorted},
-        "digest": {"name": found.digest_name, "last": time(found.last_digest_at), "next": time(found.next_digest_at)},
-        "failing": [{"name": name, "error": error, "since": time(since)} for name, error, since in found.failing],
+        "lag_seconds": round(found.lag_seconds),
+        "digest": digests[0] if digests else None,
+        "digests": digests,
+        "waiting": [
+            {"digest": each.name, "target": each.target, "attempts": each.attempts, "error": each.error, "next_try": time(each.next_try_at)}
+            for each in found.waiting
+        ],
+        "failing": [
+            {"name": each.name, "error": each.error, "since": time(each.since_at), "streak": each.streak} for each in found.failing
+        ],
         "database": found.database,
+        "database_bytes": found.database_bytes,
         "feed_list": found.feed_list,
     }
 
@@ -68,10 +82,18 @@ def to_lines(found: Status, now: datetime) -> list[str]:
         f"Last poll   {when(found.last_poll_at, 'never')}",
         f"Next poll   {when(found.next_poll_at, 'none')}",
         f"Items       {found.items}, {found.unsorted} not yet grouped",
-        f"Digest      “{found.digest_name}”: last {when(found.last_digest_at, 'never')}, next {when(found.next_digest_at, 'switched off')}",
-        f"Database    {found.database}",
+        *(f"Digest      “{each.name}”: last {when(each.last_at, 'never')}, next {when(each.next_at, 'never')}" for each in found.digests),
+        f"Database    {found.database}, {found.database_bytes / 1e6:.1f} MB",
     ]
+    if not found.digests:
+        lines.insert(-1, "Digest      none; the setting digest.enabled switches one on")
+    if found.waiting:
+        lines.append("Undelivered the daemon tries these again")
+        lines += [
+            f"  {each.name} to {each.target}: {each.error or 'not tried yet'}; next try {when(each.next_try_at, 'now')}"
+            for each in found.waiting
+        ]
     if found.failing:
         lines.append("Failing     `aggregator feeds status` says more")
-        lines += [f"  {name}: {error}" for name, error, _ in found.failing]
+        lines += [f"  {each.name}: {each.error}{f' ({each.streak} times in a row)' if each.streak > 1 else ''}" for each in found.failing]
     return lines

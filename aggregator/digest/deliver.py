@@ -5,13 +5,14 @@ How a file is replaced in one step comes in (`write`, in the program textfile.re
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from aggregator.digest.period import TICK
 from aggregator.errors import AggregatorError, DeliveryError
-from aggregator.model import Period
+from aggregator.model import Delivery, Period
 
 Write = Callable[[Path, str], None]
 SUFFIXES = {"terminal": "txt", "plain": "txt", "markdown": "md", "html": "html", "json": "json", "atom": "atom"}
@@ -24,18 +25,27 @@ def dated_name(name: str, period: Period, format: str) -> str:
     return f"digest-{safe}-{day.isoformat()}.{SUFFIXES.get(format, 'txt')}"
 
 
-def deliver_to_folder(text: str, folder: Path, name: str, period: Period, format: str, write: Write) -> Path:
-    """Write the digest under its dated name; a second one of the same day gets -2, so that none is overwritten.
+@dataclass(frozen=True)
+class FolderCourier:
+    """Implements ports.Courier: a file for each digest, under its dated name. A second attempt replaces the first one's file."""
 
-    Missing folders are made. Returns the path. Raises DeliveryError with a sentence; then nothing was left behind.
-    """
-    first = folder / dated_name(name, period, format)
-    path, number = first, 1
-    while path.exists():
-        number += 1
-        path = first.with_name(f"{first.stem}-{number}{first.suffix}")
-    write_digest(text, path, write)
-    return path
+    folder: Path
+    write: Write
+    formats: tuple[str, ...] = ()
+
+    def place(self, delivery: Delivery, taken: Collection[str]) -> str:
+        """The path; a second digest of the same day gets -2, so that none is overwritten."""
+        first = self.folder / dated_name(delivery.name, delivery.period, next(iter(delivery.parts)))
+        path, number = first, 1
+        while path.exists() or str(path) in taken:
+            number += 1
+            path = first.with_name(f"{first.stem}-{number}{first.suffix}")
+        return str(path)
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Missing folders are made. Raises DeliveryError with a sentence; then nothing was left behind."""
+        for text in delivery.parts.values():
+            write_digest(text, Path(delivery.place), self.write)
 
 
 def write_digest(text: str, path: Path, write: Write) -> None:

@@ -146,7 +146,8 @@ class _Choosing:
 
     def asked_for(self, item: Item, story: Story) -> bool:
         feed, filters = self.feeds.get(item.feed), self.filters
-        if filters.tag is not None and (feed is None or filters.tag not in feed.tags):
+        wanted = {*filters.tags, *([filters.tag] if filters.tag is not None else [])}
+        if wanted and (feed is None or wanted.isdisjoint(feed.tags)):
             return False
         if filters.languages and self.language(item, story) not in filters.languages:
             return False

@@ -19,6 +19,7 @@ from aggregator.model import ParsedFeed
 
 _DRIVER = "aggregator.feeds.expat_driver"
 _END = re.compile(r"</(?:rss|feed|rdf:rdf|channel)\s{0,20}>", re.IGNORECASE)
+_ITEM_END = re.compile(r"</(?:[\w.-]{1,20}:)?(?:item|entry)\s{0,20}>", re.IGNORECASE)
 _ROOT = re.compile(r"<([A-Za-z_][\w:.-]{0,60})")
 _NUMERIC = re.compile(r"&#([xX]?)([0-9A-Fa-f]{1,200});?")
 
@@ -39,6 +40,10 @@ def parse_document(body: bytes, headers: Mapping[str, str], url: str) -> ParsedF
     if not result.get("version") and not entries:
         raise FeedError(_no_feed(found.text, url), url=url)
     trouble = _trouble(result, found.text)
+    if trouble and not _END.search(found.text[-65_536:]) and len(entries) > len(_ITEM_END.findall(found.text)):
+        # cut off inside an item: half an item has half an identity, and would stand beside the whole one for ever
+        entries = entries[:-1]
+        result = {**result, "entries": entries}
     if trouble and not entries:
         raise FeedError(f"The document of {url} is broken and yields no item. {trouble}", url=url)
     notes = [note for note in (found.note, trouble, too_many_items(len(entries))) if note]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,7 @@ from aggregator.feeds import answers, trouble
 from aggregator.feeds.addresses import AddressRefusedError, Kind, NameUnknownError, judge, parse_address
 from aggregator.feeds.decode import DecodeError, Decoder, make_decoder
 from aggregator.feeds.patience import patience
+from aggregator.feeds.politeness import TurnPassedError
 from aggregator.feeds.trouble import TooLargeError, UnusableError
 from aggregator.model import Clock, DueFeed, Fetched, Validators
 
@@ -73,7 +75,11 @@ class Gate(Protocol):
 
     def back_off(self, host: str, until: datetime) -> None: ...
 
-    def slot(self, host: str, *, private: bool) -> AbstractAsyncContextManager[None]: ...
+    def slot(self, host: str, *, private: bool) -> AbstractAsyncContextManager[None]:
+        """Raises TurnPassedError."""
+        ...
+
+    def heard(self, host: str, *, private: bool, answered: bool) -> None: ...
 
 
 class Connections(Protocol):
@@ -175,6 +181,8 @@ class HttpFetcher:
             return Fetched(outcome="failed", url=shown, at=now, final_url=shown, error=str(error))
         try:
             return await self._follow(poll)
+        except TurnPassedError as error:
+            return poll.fetched("throttled", error=str(error))
         except Exception as error:
             body = bytes(poll.body) or None
             return poll.fetched("failed", error=self._sentence(error, poll), body=None if isinstance(error, TooLargeError) else body)
@@ -238,7 +246,7 @@ class HttpFetcher:
                 self._look_at_clock(poll)
                 if not private and self._gate.blocked_until(host, poll.now):
                     return self._held_back(poll)
-                fetched = await self._exchange(poll)
+                fetched = await self._heard(poll, host, private)
             if fetched is not None:
                 if fetched.retry_after_at is not None and fetched.status in (429, 503) and not private:
                     self._gate.back_off(host, fetched.retry_after_at)
@@ -262,6 +270,14 @@ class HttpFetcher:
         until = self._gate.blocked_until(poll.host, poll.now)
         sentence = f"{poll.host} asked to be left in peace until {until:%Y-%m-%d %H:%M} UTC, so it was not asked."
         return poll.fetched("throttled", retry_after_at=until, error=sentence)
+
+    async def _heard(self, poll: _Poll, host: str, private: bool) -> Fetched | None:
+        """_exchange, and the gate is told whether the host gave any answer."""
+        poll.status = None
+        try:
+            return await self._exchange(poll)
+        finally:
+            self._gate.heard(host, private=private, answered=poll.status is not None)
 
     async def _exchange(self, poll: _Poll) -> Fetched | None:
         """Requests to one host until there is an answer; None when a redirect leads to another host. Waiting for a turn is not counted."""
@@ -374,6 +390,7 @@ def _unpack(decoder: Decoder, chunk: bytes, body: bytearray, limit: int) -> None
             raise TooLargeError(limit, unpacked=True)
 
 
+@lru_cache(maxsize=4096)
 def _read_url(text: str) -> tuple[httpx2.URL, str | None]:
     """The URL without fragment and credentials, and the credentials ("user:password")."""
     try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,14 @@ _CAUSES: tuple[tuple[str, str], ...] = (
 class Database:
     """Gives read and write transactions on one SQLite file. Any number of readers, one writer at a time.
 
-    `url` is a path or "sqlite:///path"; "sqlite://" is a database in memory, for one thread.
+    `url` is a path or "sqlite:///path"; "sqlite://" is a database in memory.
     """
 
     def __init__(self, url: str) -> None:
         self._url = _parse(url)
         self.path = Path(self._url.database) if self._url.database not in (None, "", ":memory:") else None
         self.name = str(self.path) if self.path else "the database in memory"
-        self._writer = threading.Lock()
+        self._writer = threading.RLock()
         self._prepare_folder()
         self.engine = self._make_engine()
 
@@ -52,6 +53,7 @@ class Database:
             if self.path.is_dir():
                 raise StoreError(f"{self.name} is a folder; name a file in it, for example {self.path / 'aggregator.db'}")
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)
         except OSError as error:
             raise StoreError(
                 f"{self.name} cannot be opened or made: {error.strerror}; mend that, or name another place with --database"
@@ -73,7 +75,8 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view of the database; never waits for the writer (WAL)."""
-        with self.explained(), self.engine.begin() as connection:
+        alone = self._writer if self.path is None else nullcontext()  # in memory there is one connection for all
+        with alone, self.explained(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -112,6 +115,12 @@ class Database:
         self.engine.dispose()
 
 
+def make_private(path: Path) -> None:
+    """Make a file that is not there yet, for its owner alone; SQLite gives its journals the same mode."""
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
 def explain(name: str, error: BaseException) -> StoreError:
     """The sentence for what SQLite reported."""
     message = str(error)
@@ -139,10 +148,13 @@ def _parse(url: str) -> URL:
 def _set_up(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
+    # before anything is written: pages that a prune frees can then be given back some at a time
+    if cursor.execute("PRAGMA page_count").fetchone()[0] == 0:
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     # WAL with NORMAL: readers and the writer do not wait for each other; the default journal is 5.5 times slower
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.execute("PRAGMA cache_size = -32000")
+    cursor.execute("PRAGMA cache_size = -16000")
     cursor.execute("PRAGMA temp_store = MEMORY")
     cursor.close()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import Connection, bindparam, exists, select, tuple_, update
 
 from aggregator.model import Ingested, Item
 from aggregator.store import tables as t
@@ -27,6 +27,7 @@ _TEXTS = (
 _EDIT = update(t.items).where(t.items.c.id == bindparam("item")).values({name: bindparam(name) for name in (*_TEXTS, "updated_at")})
 
 _a, _i = t.appearances.c, t.items.c
+_HAVE_SHOWN = select(t.feeds.c.id).where(t.feeds.c.id.in_(bindparam("feeds", expanding=True)), exists().where(_a.feed_id == t.feeds.c.id))
 _BY_KEY = (
     select(_a.feed_id, _a.key, _i.id, _i.feed_id, _i.content_hash, _i.title)
     .select_from(t.appearances.outerjoin(t.items))
@@ -84,11 +85,17 @@ class Taken:
 
 def _look_up(connection: Connection, shown: Sequence[tuple[int, Item]], now: datetime) -> _Batch:
     batch = _Batch(now, counter(connection, "next_item"))
-    batch.by_key = _by_key(connection, {(feed_id, item.key) for feed_id, item in shown})
+    known_feeds = _with_appearances(connection, {feed_id for feed_id, _ in shown})
+    batch.by_key = _by_key(connection, {(feed_id, item.key) for feed_id, item in shown if feed_id in known_feeds})
     links = {item.canonical_link for feed_id, item in shown if item.canonical_link and (feed_id, item.key) not in batch.by_key}
     batch.by_link = _by_link(connection, links)
     batch.here = _shown_by(connection, {known.id for known in batch.by_link.values()})
     return batch
+
+
+def _with_appearances(connection: Connection, feeds: Iterable[int]) -> set[int]:
+    """Those of the feeds that have shown something before: of the others no key need be looked up."""
+    return {id_ for part in chunks(feeds) for id_ in connection.scalars(_HAVE_SHOWN, {"feeds": part})}
 
 
 def _by_key(connection: Connection, keys: set[tuple[int, str]]) -> dict[tuple[int, str], _Known]:

@@ -15,6 +15,7 @@ from aggregator.store.maintenance import Maintenance
 from aggregator.store.marks import Marks
 from aggregator.store.schema import Upgrade, ensure_schema
 from aggregator.store.stories import Stories
+from aggregator.store.whole import Whole
 
 
 class Store:
@@ -22,6 +23,7 @@ class Store:
 
     def __init__(self, database: Database, upgrade: Upgrade, opened_at: datetime) -> None:
         self._database = database
+        self.name, self.path = database.name, database.path
         self.feeds = Feeds(database, opened_at)
         self.items = Items(database)
         self.stories = Stories(database)
@@ -30,6 +32,7 @@ class Store:
         self.marks = Marks(database)
         self.figures = Figures(database)
         self.maintenance = Maintenance(database, upgrade)
+        self.whole = Whole(database, upgrade.after)
 
     def close(self) -> None:
         self._database.close()

@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from aggregator.errors import SchemaError, StoreError
-from aggregator.store.engine import Database
+from aggregator.store.engine import Database, make_private
 from aggregator.store.tables import COUNTERS, meta, metadata
 
 # as Alembic makes it
@@ -91,8 +91,9 @@ def _copy_aside(database: Database, revision: str, now: datetime) -> Path | None
     return target
 
 
-def copy_database(database: Database, target: Path) -> None:
-    """Copy a living database with SQLite's backup API, check the copy, and only then give it its name.
+def copy_database(database: Database, target: Path, *, damaged: bool = False) -> None:
+    """Copy a living database with SQLite's backup API, check the copy (unless it is known to be `damaged`), and only then give
+    it its name.
 
     Raises StoreError; a failed copy leaves nothing behind and an older file of that name as it was.
     """
@@ -102,7 +103,8 @@ def copy_database(database: Database, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)
-        _copy_and_check(database, partial)
+        make_private(partial)
+        _copy_and_check(database, partial, damaged)
         partial.replace(target)
     except OSError as error:
         raise StoreError(f"the copy {target} cannot be written: {error.strerror}; name another place.") from error
@@ -113,14 +115,14 @@ def copy_database(database: Database, target: Path) -> None:
             partial.unlink()
 
 
-def _copy_and_check(database: Database, partial: Path) -> None:
+def _copy_and_check(database: Database, partial: Path, damaged: bool) -> None:
     # not through `reading`: it would say of a full disk under the copy that the database has no room
     with closing(database.engine.raw_connection()) as pooled, closing(sqlite3.connect(partial)) as copy:
         assert pooled.driver_connection is not None
         pooled.driver_connection.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, without -wal and -shm beside it
         found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if found != "ok":
+        if found != "ok" and not damaged:
             raise StoreError(f"{database.name} is damaged ({found}), so its copy is of no use; `aggregator db check` says more.")
 
 

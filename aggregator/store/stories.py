@@ -103,6 +103,20 @@ class Stories:
         with self._db.reading() as connection:
             return _coverages(connection, touched, lambda query: query.where(moment <= to_at))
 
+    def coverage_of_new(self, after_item: int | None, from_at: datetime) -> tuple[int, list[Coverage]]:
+        """See ports.StoryStore. All from one view of the database."""
+        i = t.items.c
+        with self._db.reading() as connection:
+            waiting = connection.scalar(select(func.min(t.unsorted_items.c.item_id)))
+            up_to = (waiting or counter(connection, "next_item")) - 1
+            begins = i.arrived_at > from_at if after_item is None else i.id > after_item
+            touched = (
+                select(t.memberships.c.story_id)
+                .select_from(t.items.join(t.memberships, t.memberships.c.item_id == i.id))
+                .where(begins, i.id <= up_to)
+            )
+            return up_to, _coverages(connection, touched, lambda query: query.where(i.id <= up_to))
+
     def story(self, story_id: int) -> Coverage:
         with self._db.reading() as connection:
             found = _resolve(connection, t.stories, t.story_redirects.c.story_id, story_id, "story")

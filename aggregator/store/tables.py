@@ -234,10 +234,31 @@ digests = Table(
     Column("name", String, nullable=False),
     Column("from_at", Moment, nullable=False),
     Column("to_at", Moment, nullable=False),
-    Column("delivered_at", Moment, nullable=False),
+    Column("made_at", Moment, nullable=False),
     Column("format", String, nullable=False),
+    # item ids grow in the order of storing: no item can come into this range later
+    Column("after_item", BigInteger),
+    Column("up_to_item", BigInteger, nullable=False, server_default="0"),
+    Column("story_ids", Record(tuple[int, ...], tuple)),
     Index("ix_digests_name_to_at", "name", "to_at"),
 )
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("digest_id", _Id, _cascade("digests.id"), nullable=False, index=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("target", String, nullable=False),
+    Column("zone", String, nullable=False),
+    Column("parts", Record(dict[str, str], dict)),
+    Column("place", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", Moment),
+    Column("delivered_at", Moment, index=True),
+    Column("error", Text),
+)
+"""The outbox: written in the same transaction as its digest; `parts` are emptied once they were delivered."""
 
 # No triggers keep the index: filling it by them costs 7.7 times as much as a batch (search.py does it, in the same transaction).
 FTS_TABLE = (

@@ -52,6 +52,9 @@ class FakeApp:
     def clock(self) -> datetime:
         return NOW
 
+    def naming(self, name: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     def digest(self, period: Period, *, name: str, **asked: Any) -> Digest:
         given = {key: value for key, value in asked.items() if value is not None}
         self.asked.append((period, {"name": name, **given}))

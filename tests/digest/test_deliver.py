@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.digest.deliver import dated_name, deliver_to_folder, write_digest
+from aggregator.digest.deliver import FolderCourier, dated_name, write_digest
 from aggregator.digest.period import day_period
 from aggregator.errors import DeliveryError
-from aggregator.model import Period
+from aggregator.model import Delivery, Period
 from aggregator.textfile import replace_text
 from tests.digest.sample import PERIOD
 
@@ -34,12 +34,33 @@ def test_a_name_cannot_leave_the_folder() -> None:
     assert dated_name("", PERIOD, "plain") == "digest-digest-2023-12-27.txt"
 
 
+def delivery(text: str, place: str = "") -> Delivery:
+    return Delivery("k", "daily", "folder", PERIOD, {"markdown": text}, place=place)
+
+
 def test_a_second_digest_of_a_day_does_not_overwrite_the_first(tmp_path: Path) -> None:
-    folder = tmp_path / "made" / "for it"
-    paths = [deliver_to_folder(f"{n}\n", folder, "daily", PERIOD, "markdown", replace_text) for n in range(3)]
-    assert [path.name for path in paths] == [f"digest-daily-2023-12-27{end}.md" for end in ("", "-2", "-3")]
-    assert [path.read_text() for path in paths] == ["0\n", "1\n", "2\n"]
-    assert sorted(folder.iterdir()) == sorted(paths), "nothing is left beside them"
+    courier = FolderCourier(tmp_path / "made" / "for it", replace_text)
+    paths: list[str] = []
+    for n in range(3):
+        paths.append(courier.place(delivery(f"{n}\n"), paths if n == 1 else ()))
+        courier.deliver(delivery(f"{n}\n", paths[-1]))
+    assert [Path(path).name for path in paths] == [f"digest-daily-2023-12-27{end}.md" for end in ("", "-2", "-3")]
+    assert [Path(path).read_text() for path in paths] == ["0\n", "1\n", "2\n"]
+    assert sorted(map(str, courier.folder.iterdir())) == sorted(paths), "nothing is left beside them"
+
+
+def test_a_second_attempt_replaces_the_file_of_the_first(tmp_path: Path) -> None:
+    courier = FolderCourier(tmp_path, replace_text)
+    place = courier.place(delivery("x"), ())
+    for _ in range(2):
+        courier.deliver(delivery("x", place))
+    assert [path.name for path in tmp_path.iterdir()] == ["digest-daily-2023-12-27.md"]
+
+
+def test_a_place_that_another_delivery_waits_for_is_taken(tmp_path: Path) -> None:
+    courier = FolderCourier(tmp_path, replace_text)
+    first = courier.place(delivery("x"), ())
+    assert courier.place(delivery("y"), {first}) != first
 
 
 def test_a_folder_in_the_place_of_the_file_is_a_sentence_and_nothing_changes(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ def count(bench: dict[str, Any]) -> Any:
     return bench["compare"](shared_path("data/conformance/feedparser"))
 
 
-def test_no_document_of_feedparsers_suite_loses_or_gains_items(count: Any) -> None:
+def test_no_document_of_feedparsers_suite_loses_or_gains_items_but_the_one_that_ends_inside_its_item(count: Any) -> None:
     assert count.documents == 2_107
-    assert count.lost == []
+    assert count.lost == ["illformed/rss_incomplete_cdata.xml"]
 
 
 def test_every_value_that_differs_from_feedparsers_is_explained(bench: dict[str, Any], count: Any) -> None:

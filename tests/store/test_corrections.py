@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import pytest
 
 from aggregator.errors import NotFoundError
 from aggregator.model import Correction, Membership, StoryChanges
-from aggregator.store.opening import Store, open_store
-from aggregator.store.schema import revisions
+from aggregator.store.opening import Store
 from tests.store.make import HOUR, NOW, group, item, poll, story
-from tests.store.test_schema import schema_of
 
 
 def filled(store: Store) -> None:
@@ -72,23 +67,3 @@ def test_pruned_items_leave_a_correction_and_an_empty_one_goes(store: Store) -> 
 def test_an_unknown_correction_is_named(store: Store) -> None:
     with pytest.raises(NotFoundError, match="no correction 7"):
         store.corrections.before(7)
-
-
-def test_a_database_of_the_first_revision_gains_the_tables_and_keeps_its_data(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    with open_store(str(path), now=NOW) as store:
-        filled(store)
-        held = everything(store)
-    new = schema_of(path)
-    with sqlite3.connect(path) as raw:
-        raw.execute("DROP TABLE marks")
-        raw.execute("DROP TABLE correction_items")
-        raw.execute("DROP TABLE corrections")
-        raw.execute("UPDATE alembic_version SET version_num = '0001'")
-    raw.close()
-    with open_store(str(path), now=NOW) as store:
-        assert (store.maintenance.upgrade.before, store.maintenance.upgrade.after) == ("0001", revisions()[-1])
-        assert everything(store) == held
-        assert store.maintenance.check() == []
-        store.corrections.record(MERGE, MERGED)
-    assert schema_of(path)[:3] == new[:3]

@@ -99,7 +99,7 @@ def test_items_a_day_are_counted_over_the_days_of_arrival(store: Store) -> None:
         ),
     ],
 )
-def test_the_check_finds(file_store: Store, tmp_path: Path, damage: str, sentence: str) -> None:
+def test_the_check_finds_and_the_repair_mends(file_store: Store, tmp_path: Path, damage: str, sentence: str) -> None:
     fill(file_store)
     assert file_store.maintenance.check() == []
     raw = sqlite3.connect(tmp_path / "store.db")
@@ -108,6 +108,56 @@ def test_the_check_finds(file_store: Store, tmp_path: Path, damage: str, sentenc
     raw.commit()
     raw.close()
     assert sentence in file_store.maintenance.check()
+    assert file_store.maintenance.repair(tmp_path / "copy.db")
+    assert file_store.maintenance.check() == []
+    ids = {each.id for each in file_store.items.export()}
+    grouped = set(file_store.stories.story_ids(sorted(ids)))
+    assert grouped | {each.id for each in file_store.items.unsorted()} == ids, "every item is in a story or waits for one"
+    assert ids >= {1, 2, 4, 5, 6}
+    with sqlite3.connect(tmp_path / "copy.db") as copy:
+        assert copy.execute("SELECT count(*) FROM feeds").fetchone() == (1,)
+    copy.close()
+
+
+def test_a_repair_builds_indexes_anew(file_store: Store, tmp_path: Path) -> None:
+    fill(file_store)
+    poll(file_store, "a", [item("apart", at=NOW - HOUR)])
+    with sqlite3.connect(tmp_path / "store.db") as raw:  # the index is told to hold another column than it does
+        raw.execute("PRAGMA writable_schema = ON")
+        raw.execute("UPDATE sqlite_master SET sql = replace(sql, 'published_at)', 'arrived_at)') WHERE name = 'ix_items_published_at'")
+    raw.close()
+    with open_store(str(tmp_path / "store.db"), now=NOW) as store:
+        assert store.maintenance.check()[0].startswith("SQLite finds damage")
+        store.maintenance.repair(tmp_path / "copy.db")
+        assert store.maintenance.check() == []
+
+
+def test_damage_that_no_repair_mends_is_told_and_a_copy_is_kept(file_store: Store, tmp_path: Path) -> None:
+    poll(file_store, "a", [item(str(number), summary="x" * 500) for number in range(300)])
+    file_store.close()
+    size = (tmp_path / "store.db").stat().st_size
+    with (tmp_path / "store.db").open("r+b") as file:
+        file.seek(size // 2)
+        file.write(b"\xff" * (size // 3))
+    with open_store(str(tmp_path / "store.db"), now=NOW) as store, pytest.raises(StoreError, match="put a backup in its place"):
+        store.maintenance.repair(tmp_path / "copy.db")
+    assert (tmp_path / "copy.db").stat().st_size == size
+
+
+def test_a_prune_to_a_size_takes_what_arrived_first_and_shrinking_gives_the_space_back(file_store: Store, tmp_path: Path) -> None:
+    for hour in range(12):
+        arrived = NOW + hour * HOUR
+        poll(file_store, "a", [item(f"{hour}-{n}", summary=f"{hour} {n} " * 300, arrived_at=arrived) for n in range(30)])
+    pages, size = file_store.maintenance.file_pages()
+    most = pages * size // 2
+    done = file_store.maintenance.prune_to(most, chunk=30)
+    assert 120 <= done.items < 330
+    assert min(each.arrived_at or NOW for each in file_store.items.export()) == NOW + done.items // 30 * HOUR
+    freed = file_store.maintenance.shrink()
+    assert freed > pages * size // 4
+    assert file_store.maintenance.file_pages()[0] * size <= most
+    assert file_store.maintenance.prune_to(most).items == 0
+    assert file_store.maintenance.check() == []
 
 
 def test_a_vacuum_mends_the_index_and_gives_space_back(file_store: Store) -> None:
