@@ -32,10 +32,11 @@ from aggregator.times import parse_moment
 if TYPE_CHECKING:
     from aggregator.comparing import Comparing
     from aggregator.correcting import Correcting
+    from aggregator.digesting import Digesting
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
     from aggregator.marking import Marking
-    from aggregator.model import Correction, Coverage, Digest, JsonObject, Phase, Story
+    from aggregator.model import Correction, Digest, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Ingest, Organise
     from aggregator.ports import Courier, Parser
     from aggregator.publishing import Publishing, Sent
@@ -455,55 +456,31 @@ class App:
 
     # --- the verbs: digest ----------------------------------------------------------------------------------------------
 
-    def digest(
-        self,
-        period: Period,
-        *,
-        by: str = "published",
-        name: str = "digest",
-        limit: int = 30,
-        topic: int | None = None,
-        tag: str | None = None,
-        tags: tuple[str, ...] = (),
-        **asked: Any,
-    ) -> Digest:
-        """What the period brought, selected and ranked; `asked` are more fields of Filters. by="arrived": what was not offered yet
-        under that name, whatever clocks said when it was stored. Raises NotFoundError for an unknown topic."""
+    def digest(self, period: Period, *, by: str = "published", name: str = "digest", **asked: Any) -> Digest:
+        """What the period brought, selected and ranked; by="arrived": what was not offered yet under that name.
+
+        `asked` are fields of Filters; what is None or not asked for is as the settings say of the digest of that name. Raises
+        NotFoundError for an unknown topic.
+        """
+        from aggregator.digest.interests import Filters
+
+        digest = self.settings.digest_named(name)
+        usual: dict[str, Any] = {"limit": digest.limit, "minutes": digest.minutes, "languages": self.settings.interests.languages}
+        filters = Filters(by=by, **usual | {key: value for key, value in asked.items() if value is not None})
+        if by != "arrived":
+            return self._digesting().of_period(period, name, filters)
+        self.organise()
+        return self._digesting().of_new(period, self.last_digest(name), name, filters)
+
+    def _digesting(self) -> Digesting:
         import msgspec
 
-        from aggregator.digest.interests import Filters
         from aggregator.digest.rank import DigestParams
-        from aggregator.digest.selection import select
-        from aggregator.stories.timeline import phase_at
+        from aggregator.digesting import Digesting
 
-        topic = self.store.stories.resolve_topic(topic) if topic is not None else None
-        after_item, up_to_item = None, 0
-        if by == "arrived":
-            period, after_item, up_to_item, coverages = self._not_offered_yet(name, period)
-        else:
-            coverages = self.store.stories.coverage(period.from_at, period.to_at, by=by)
-        feeds = {feed.name: feed for feed in self.subscribed()}
-        related = {other for coverage in coverages for other in coverage.story.related}
-        wishes = self.settings.interests
-        made = select(
-            coverages,
-            {each.id: each for each in self.store.stories.topics()},
-            feeds,
-            self.store.feeds.states(),
-            period,
-            phase_of=phase_at,
-            name=name,
-            params=DigestParams(**msgspec.structs.asdict(self.settings.ranking)),
-            filters=Filters(limit=limit, topic=topic, tag=tag, by=by, tags=tags, **self._asked(asked)),
-            interests=self.marking.interests(wishes.mute, wishes.boost, wishes.searches),
-            titles=self.store.stories.titles(sorted(related)),
-        )
-        return replace(made, after_item=after_item, up_to_item=up_to_item)
-
-    def _asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """What was asked for, else what the settings say."""
-        usual: dict[str, Any] = {"minutes": self.settings.digest.minutes, "languages": self.settings.interests.languages}
-        return usual | {name: value for name, value in asked.items() if value is not None}
+        wishes, params = self.settings.interests, DigestParams(**msgspec.structs.asdict(self.settings.ranking))
+        interests = self.marking.interests(wishes.mute, wishes.boost, wishes.searches)
+        return Digesting(self.store.stories, self.store.feeds, self.subscribed(), params, interests)
 
     @cached_property
     def marking(self) -> Marking:
@@ -511,17 +488,6 @@ class App:
         from aggregator.marking import Marking
 
         return Marking(self.store.stories, self.store.items, self.store.marks, self.clock)
-
-    def _not_offered_yet(self, name: str, period: Period) -> tuple[Period, int | None, int, list[Coverage]]:
-        """Everything up to the first item that is in no story yet: the next digest of that name offers that one."""
-        from aggregator.publishing import TICK, as_offered
-
-        self.organise()
-        last = self.last_digest(name)
-        period = replace(period, from_at=min(period.from_at, period.to_at - TICK))
-        after_item = last.up_to_item if last else None
-        up_to_item, coverages = self.store.stories.coverage_of_new(after_item, period.from_at)
-        return period, after_item, up_to_item, as_offered(coverages, after_item, period)
 
     def last_digest(self, name: str) -> DigestRecord | None:
         return self.store.digests.last(name)

@@ -488,12 +488,12 @@ class Digest:
     failed_feeds: tuple[FailedFeed, ...]
     related_titles: Mapping[int, str] = field(default_factory=dict)
     """Titles of the related stories that the digest mentions but may not show."""
-    after_item: int | None = None
-    up_to_item: int = 0
-    """Of a digest of what is new: the items it offers are those with ids in (after_item, up_to_item]; see DigestRecord."""
     searches: tuple[DigestSearch, ...] = ()
     seconds: float = 0.0
     """About how long the stories take to read."""
+    after_item: int | None = None
+    up_to_item: int = 0
+    """Of a digest of what is new: the items it offers are those with ids in (after_item, up_to_item]; see DigestRecord."""
 
 
 @dataclass(frozen=True, slots=True)

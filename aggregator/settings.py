@@ -127,25 +127,6 @@ class DigestSettings(Struct, frozen=True):
     since: Duration = _DAY
 
 
-class MailSettings(Struct, frozen=True):
-    """The mail server that digests leave by (SMTP)."""
-
-    host: Text = ""
-    port: Port = 0
-    security: Security = "starttls"
-    user: Text = ""
-    password: SecretRef = ""
-    sender: Sender = ""
-    to: Addresses = ()
-    timeout: Duration = 30.0
-
-
-class WebhookSettings(Struct, frozen=True):
-    url: WebUrl = ""
-    secret: SecretRef = ""
-    timeout: Duration = 30.0
-
-
 class InterestsSettings(Struct, frozen=True):
     """What the reader wants less or more of, in every digest."""
 
@@ -172,6 +153,25 @@ class RankingSettings(Struct, frozen=True):
     same_topic: Factor = 0.2
     same_publisher: Factor = 0.6
     near_title: Share = 0.6
+
+
+class MailSettings(Struct, frozen=True):
+    """The mail server that digests leave by (SMTP)."""
+
+    host: Text = ""
+    port: Port = 0
+    security: Security = "starttls"
+    user: Text = ""
+    password: SecretRef = ""
+    sender: Sender = ""
+    to: Addresses = ()
+    timeout: Duration = 30.0
+
+
+class WebhookSettings(Struct, frozen=True):
+    url: WebUrl = ""
+    secret: SecretRef = ""
+    timeout: Duration = 30.0
 
 
 class DaemonSettings(Struct, frozen=True):
@@ -205,12 +205,12 @@ class Settings(Struct, frozen=True):
     stories: StoriesSettings = StoriesSettings()
     topics: TopicsSettings = TopicsSettings()
     digest: DigestSettings = DigestSettings()
+    interests: InterestsSettings = InterestsSettings()
+    ranking: RankingSettings = RankingSettings()
     digests: Mapping[str, DigestSettings] = field(default_factory=dict)
     """The [digests.NAME] tables; what one does not say is as in [digest], but for `enabled`."""
     mail: MailSettings = MailSettings()
     webhook: WebhookSettings = WebhookSettings()
-    interests: InterestsSettings = InterestsSettings()
-    ranking: RankingSettings = RankingSettings()
     daemon: DaemonSettings = DaemonSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
@@ -256,10 +256,10 @@ _SECTIONS: dict[str, type[Struct]] = {
     "stories": StoriesSettings,
     "topics": TopicsSettings,
     "digest": DigestSettings,
-    "mail": MailSettings,
-    "webhook": WebhookSettings,
     "interests": InterestsSettings,
     "ranking": RankingSettings,
+    "mail": MailSettings,
+    "webhook": WebhookSettings,
     "daemon": DaemonSettings,
     "retention": RetentionSettings,
     "log": LogSettings,
@@ -577,6 +577,11 @@ def _check(value: Any, kind: Any) -> None:
                 raise ValueError(f"“{pattern}” {problem}")
     if kind is Languages and any(not re.fullmatch(r"[a-z]{2,3}", code) for code in value):
         raise ValueError("a code has two or three small letters, no region")
+    if kind is Patterns:
+        for problem in filter(None, (f"“{each}” {says}" if (says := problem_of(each)) else None for each in value)):
+            raise ValueError(problem)
+    if kind is Languages and any(not re.fullmatch(r"[a-z]{2,3}", code) for code in value):
+        raise ValueError("a code has two or three small letters and no region")
     if kind is Zone and value:
         try:
             zoneinfo.ZoneInfo(value)

@@ -52,7 +52,8 @@ def walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[
 
 def help_of(name: str, command: click.Command) -> str:
     """The help page, as wide as the docs, whatever terminal this runs in."""
-    context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH, **command.context_settings)
+    settings = {**cli.context_settings, **command.context_settings}  # as the commands inherit them from the program
+    context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH, **settings)
     return command.get_help(context)
 
 

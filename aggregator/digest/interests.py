@@ -31,9 +31,10 @@ class Interests:
 class Filters:
     """Which part of the news is asked for.
 
-    `limit` stories (0 = all) that take at most `minutes` to read (0 = any time); one topic; the feeds with a tag, or with one of
-    `tags`; what is in one of the `languages` (codes such as "en"); what a search matches; the starred alone. A story belongs when one
-    of its items of the period does. Items are of the period when they were published in it, or `by` "arrived".
+    `limit` stories (0 = all) that take at most `minutes` to read (0 = any time); one topic; the feeds with a tag, or with one of several
+    `tags`; what is in one
+    of the `languages` (codes such as "en"); what a search matches; the starred alone. A story belongs when one of its items of
+    the period does. Items are of the period when they were published in it, or `by` "arrived".
     """
 
     limit: int = 30
