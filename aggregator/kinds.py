@@ -57,3 +57,10 @@ Listen = Annotated[
         extra={"says": 'a loopback address and port such as "127.0.0.1:9469" (empty: none)'},
     ),
 ]
+WebListen = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\d{1,3}(\.\d{1,3}){3}|localhost|\[[0-9a-fA-F:]+\]):\d{1,5}$",
+        extra={"says": 'an address of this machine and a port such as "127.0.0.1:8080" or "0.0.0.0:8080"'},
+    ),
+]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any
 
 from aggregator.errors import ConfigError
+from aggregator.hosts import host_of, is_loopback
 
 Answer = tuple[int, str, str]
 """Status, content type, text."""
@@ -38,7 +38,7 @@ class Listener:
 
             def do_GET(self) -> None:
                 page = pages.get(self.path.partition("?")[0])
-                if not _is_loopback(self.headers.get("Host", "")):
+                if not is_loopback(host_of(self.headers.get("Host", ""))):
                     answer = (403, "text/plain", "only for this machine\n")
                 elif page is None:
                     answer = (404, "text/plain", f"there are {', '.join(pages)}\n")
@@ -70,13 +70,3 @@ class Listener:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 16
-
-
-def _is_loopback(host: str) -> bool:
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    if name == "localhost":
-        return True
-    try:
-        return ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -44,8 +44,8 @@ class Counters:
 Sample = tuple[dict[str, str], float]
 
 
-def to_metrics(status: Status, counters: Counters) -> str:
-    """The exposition, ending in a newline."""
+def to_metrics(status: Status, counters: Counters | None = None) -> str:
+    """The exposition, ending in a newline; without the counters where the daemon's are out of reach."""
     feeds = {"enabled": status.enabled, "due": status.due, "failing": len(status.failing)}
     found = [
         _family("feeds", "gauge", "Subscribed feeds by state.", [({"state": name}, count) for name, count in feeds.items()]),
@@ -68,7 +68,7 @@ def to_metrics(status: Status, counters: Counters) -> str:
             [({"digest": each.name}, each.next_at.timestamp()) for each in status.digests],
         ),
         _one("deliveries_waiting", "gauge", "Digests that are not delivered yet.", len(status.waiting)),
-        *_counted(counters),
+        *(_counted(counters) if counters else []),
     ]
     return "".join(found)
 

@@ -54,6 +54,7 @@ from aggregator.kinds import (
     Texts,
     TimeOfDay,
     TimeOrNever,
+    WebListen,
     WebUrl,
     Weekdays,
     Word,
@@ -184,6 +185,14 @@ class DaemonSettings(Struct, frozen=True):
     metrics_file: FilePath = ""
 
 
+class WebSettings(Struct, frozen=True):
+    """The pages of `aggregator serve`. `hosts`: further names under which they are reached, such as that of a proxy."""
+
+    listen: WebListen = "127.0.0.1:8080"
+    token: SecretRef = ""
+    hosts: Texts = ()
+
+
 class RetentionSettings(Struct, frozen=True):
     items: DurationOrNone = 365 * _DAY
     """Counted from arrival; 0 keeps everything."""
@@ -212,6 +221,7 @@ class Settings(Struct, frozen=True):
     mail: MailSettings = MailSettings()
     webhook: WebhookSettings = WebhookSettings()
     daemon: DaemonSettings = DaemonSettings()
+    web: WebSettings = WebSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -261,6 +271,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "mail": MailSettings,
     "webhook": WebhookSettings,
     "daemon": DaemonSettings,
+    "web": WebSettings,
     "retention": RetentionSettings,
     "log": LogSettings,
 }

@@ -125,7 +125,7 @@ def corrections(app: App, output: str | None, as_json: bool) -> None:
         return
     found = app.store.corrections.all()[::-1]
     if as_json:
-        echo_json({"version": 1, "corrections": [_correction_to_json(each) for each in found]})
+        echo_json({"version": 1, "corrections": [correction_to_json(each) for each in found]})
         return
     if not found:
         note("Nothing was put right yet: `aggregator stories merge`, `split` and `move` do.")
@@ -179,7 +179,7 @@ def _export(app: App, output: str) -> None:
     note(f"{len(lines)} labelled pairs written to {output}.")
 
 
-def _correction_to_json(correction: Correction) -> dict[str, Any]:
+def correction_to_json(correction: Correction) -> dict[str, Any]:
     """Stable keys, version 1."""
     return {
         "id": correction.id,
@@ -195,23 +195,26 @@ def _correction_to_json(correction: Correction) -> dict[str, Any]:
 def _tell(done: Corrected, as_json: bool) -> None:
     dry = done.correction is None
     if as_json:
-        echo_json(
-            {
-                "version": 1,
-                "verb": done.verb,
-                "undone": done.undone,
-                "dry_run": dry,
-                "correction": done.correction,
-                "moved": [{"item": item, "from": before, "to": after} for item, before, after in done.moved],
-                "stories": [{"id": story.id, "title": story.title, "items": story.item_count} for story in done.stories],
-                "redirects": [{"story": old, "to": new} for old, new in done.redirects],
-            }
-        )
+        echo_json(corrected_to_json(done))
         return
     if dry:
         note("Nothing is changed (--dry-run); it would be:")
     for line in _lines(done):
         click.echo(line)
+
+
+def corrected_to_json(done: Corrected) -> dict[str, Any]:
+    """What a correction changed: stable keys, version 1."""
+    return {
+        "version": 1,
+        "verb": done.verb,
+        "undone": done.undone,
+        "dry_run": done.correction is None,
+        "correction": done.correction,
+        "moved": [{"item": item, "from": before, "to": after} for item, before, after in done.moved],
+        "stories": [{"id": story.id, "title": story.title, "items": story.item_count} for story in done.stories],
+        "redirects": [{"story": old, "to": new} for old, new in done.redirects],
+    }
 
 
 def _lines(done: Corrected) -> list[str]:

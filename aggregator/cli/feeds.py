@@ -69,7 +69,7 @@ def list_feeds(app: App, tags: tuple[str, ...], as_json: bool) -> None:
     found = [feed for feed in app.feed_list.load() if set(tags) <= set(feed.tags)]
     _tell_notices(app)
     if as_json:
-        echo_json({"version": 1, "feeds": [_feed_json(feed) for feed in found]})
+        echo_json({"version": 1, "feeds": [feed_json(feed) for feed in found]})
         return
     if not found:
         _tell_empty(app, tags)
@@ -90,7 +90,7 @@ def _tell_empty(app: App, tags: tuple[str, ...] = ()) -> None:
         note(f"There are no feeds in {app.feed_list.path}; `aggregator feeds add URL` subscribes to one.")
 
 
-def _feed_json(feed: Feed) -> dict[str, Any]:
+def feed_json(feed: Feed) -> dict[str, Any]:
     from aggregator.feeds.feedlist import feed_values
 
     written = feed_values(feed)
@@ -125,7 +125,7 @@ def add(app: App, /, url: str, dry_run: bool, as_json: bool, **options: Any) -> 
     """
     added = app.add_feed(_draft(url, **options), dry_run=dry_run)
     if as_json:
-        echo_json(_added_json(added, dry_run))
+        echo_json(added_json(added, dry_run))
     else:
         _tell_added(app, added, dry_run)
 
@@ -167,11 +167,11 @@ def _tell_added(app: App, added: AddedFeed, dry_run: bool) -> None:
     note(f"{added.items} items stored; `aggregator fetch` groups them. The list is {app.feed_list.path}")
 
 
-def _added_json(added: AddedFeed, dry_run: bool) -> dict[str, Any]:
+def added_json(added: AddedFeed, dry_run: bool) -> dict[str, Any]:
     return {
         "version": 1,
         "dry_run": dry_run,
-        "feed": _feed_json(added.feed),
+        "feed": feed_json(added.feed),
         "title": added.title,
         "page": added.page,
         "items": added.items,
@@ -473,7 +473,7 @@ def import_list(app: App, source: str, tags: tuple[str, ...], dry_run: bool, as_
     data = _read_source(app, source)
     result = app.import_feeds(data, source="the input" if source == "-" else source, tags=tags, dry_run=dry_run)
     if as_json:
-        echo_json(_import_json(result, dry_run))
+        echo_json(import_json(result, dry_run))
     else:
         _tell_import(app, result, dry_run)
 
@@ -502,11 +502,11 @@ def _tell_import(app: App, result: ImportResult, dry_run: bool) -> None:
         note("`aggregator fetch` polls them.")
 
 
-def _import_json(result: ImportResult, dry_run: bool) -> dict[str, Any]:
+def import_json(result: ImportResult, dry_run: bool) -> dict[str, Any]:
     return {
         "version": 1,
         "dry_run": dry_run,
-        "added": [_feed_json(feed) for feed in result.added],
+        "added": [feed_json(feed) for feed in result.added],
         "skipped": [{"url": url, "name": name} for url, name in result.skipped],
         "recovered": list(result.recovered),
     }

@@ -96,7 +96,7 @@ def _add(group: click.Group, kind: str, verb: str, act: Callable[[Marking, int],
     def command(app: App, ids: tuple[int, ...], as_json: bool) -> None:
         found = [act(app.marking, id_) for id_ in dict.fromkeys(ids)]
         if as_json:
-            echo_json({"version": 1, "verb": verb, "marks": [_to_json(each) for each in found]})
+            echo_json({"version": 1, "verb": verb, "marks": [mark_to_json(each) for each in found]})
             return
         for each in found:
             note(f"{done}: {each.title}  ({kind} {each.mark.target_id})")
@@ -113,7 +113,7 @@ def _add_list(group: click.Group, kind: str, name: str) -> None:
     def command(app: App, as_json: bool) -> None:
         found = app.marking.list(kind)
         if as_json:
-            echo_json({"version": 1, "marks": [_to_json(each) for each in found]})
+            echo_json({"version": 1, "marks": [mark_to_json(each) for each in found]})
             return
         if not found:
             verb = "star" if kind == "item" else "follow"
@@ -127,6 +127,6 @@ def _add_list(group: click.Group, kind: str, name: str) -> None:
     group.command(name)(command)
 
 
-def _to_json(found: Marked) -> dict[str, Any]:
+def mark_to_json(found: Marked) -> dict[str, Any]:
     mark = found.mark
     return {"kind": mark.kind, "id": mark.target_id, "stance": mark.stance, "title": found.title, "since": iso(mark.made_at)}

@@ -44,21 +44,23 @@ def search(app: App, query: tuple[str, ...], limit: int, stories: bool, as_json:
     found = app.store.items.search(words, limit)
     story_of = app.store.stories.story_ids([item.id for item in found])
     if as_json:
-        echo_json({"version": 1, "query": words, "items": _items_json(found, story_of), "stories": _stories(app, found, story_of)})
+        echo_json({"version": 1, "query": words, "items": items_to_json(found, story_of), "stories": stories_to_json(app, found, story_of)})
     elif not found:
         note(f"Nothing holds all of: {words}. Fewer words, or the beginning of one as in migra*, find more.")
     elif stories:
-        rows: list[tuple[str, ...]] = [(str(each["id"]), str(each["found"]), each["title"]) for each in _stories(app, found, story_of)]
+        rows: list[tuple[str, ...]] = [
+            (str(each["id"]), str(each["found"]), each["title"]) for each in stories_to_json(app, found, story_of)
+        ]
         print_table(("STORY", "FOUND", "TITLE"), rows)
     else:
         print_table(("PUBLISHED", "ITEM", "STORY", "PUBLISHER", "TITLE", "LINK"), [_row(item, story_of, app.zone) for item in found])
 
 
-def _items_json(found: list[Item], story_of: dict[int, int]) -> list[dict[str, Any]]:
+def items_to_json(found: list[Item], story_of: dict[int, int]) -> list[dict[str, Any]]:
     return [item_json(item) | {"story": story_of.get(item.id)} for item in found]
 
 
-def _stories(app: App, found: list[Item], story_of: dict[int, int]) -> list[dict[str, Any]]:
+def stories_to_json(app: App, found: list[Item], story_of: dict[int, int]) -> list[dict[str, Any]]:
     """The stories of the items, the one with the best item first; `found` counts the items that were found."""
     counts: dict[int, int] = {}
     for item in found:

@@ -41,14 +41,9 @@ def suggest(app: App, days: int, as_json: bool) -> None:
       aggregator feeds suggest --days 90
       aggregator feeds suggest --json
     """
-    from aggregator.suggesting import suggest as find
-
-    now = app.clock()
-    since = now - timedelta(days=days)
-    feeds, states, figures = app.subscribed(), app.store.feeds.states(), app.store.figures
-    found = find(feeds, states, _cards(app, days), figures.appearances(since, now), figures.markup(since, now), now, days)
+    found = suggestions_of(app, days)
     if as_json:
-        echo_json({"version": 1, "days": days, "suggestions": [_suggestion_json(each) for each in found]})
+        echo_json({"version": 1, "days": days, "suggestions": [suggestion_json(each) for each in found]})
         return
     if not found:
         note(f"Nothing to suggest after {days} days of {len(app.subscribed())} feeds; `aggregator feeds report` shows a card for each.")
@@ -75,7 +70,7 @@ def report(app: App, names: tuple[str, ...], days: int, as_json: bool) -> None:
       aggregator feeds report bbc-world npr-news --days 90
       aggregator feeds report --json
     """
-    cards = _cards(app, days)
+    cards = cards_of(app, days)
     unknown = [name for name in names if name not in cards]
     if unknown:
         from aggregator.feeds.feedlist import unknown_feed
@@ -83,7 +78,7 @@ def report(app: App, names: tuple[str, ...], days: int, as_json: bool) -> None:
         raise NotFoundError(unknown_feed(unknown[0], cards))
     chosen = sorted((cards[name] for name in (names or cards)), key=lambda card: (-card.own, -card.items, card.name))
     if as_json:
-        echo_json({"version": 1, "days": days, "feeds": [_card_json(card) for card in chosen]})
+        echo_json({"version": 1, "days": days, "feeds": [card_json(card) for card in chosen]})
         return
     if not chosen:
         note(f"There are no feeds in {app.feed_list.path}; `aggregator feeds add URL` subscribes to one.")
@@ -92,7 +87,18 @@ def report(app: App, names: tuple[str, ...], days: int, as_json: bool) -> None:
     print_table(headings, [_row(card, app.clock()) for card in chosen])
 
 
-def _cards(app: App, days: int) -> dict[str, Card]:
+def suggestions_of(app: App, days: int) -> list[Suggestion]:
+    """What the last `days` days suggest."""
+    from aggregator.suggesting import suggest as find
+
+    now = app.clock()
+    since = now - timedelta(days=days)
+    feeds, states, figures = app.subscribed(), app.store.feeds.states(), app.store.figures
+    return list(find(feeds, states, cards_of(app, days), figures.appearances(since, now), figures.markup(since, now), now, days))
+
+
+def cards_of(app: App, days: int) -> dict[str, Card]:
+    """By feed, of the last `days` days."""
     from aggregator.suggesting import make_cards
 
     now = app.clock()
@@ -116,13 +122,13 @@ def _row(card: Card, now: datetime) -> Sequence[str]:
     )
 
 
-def _card_json(card: Card) -> dict[str, Any]:
+def card_json(card: Card) -> dict[str, Any]:
     keys = ("name", "items", "stories", "shared", "first", "copies", "elsewhere", "own")
     delay = None if card.delay_hours is None else round(card.delay_hours, 2)
     return {key: getattr(card, key) for key in keys} | {"newest": iso(card.newest_at) if card.newest_at else None, "hours_late": delay}
 
 
-def _suggestion_json(each: Suggestion) -> dict[str, Any]:
+def suggestion_json(each: Suggestion) -> dict[str, Any]:
     return {"kind": each.kind, "subject": each.subject, "reason": each.reason, "command": each.command}
 
 

@@ -72,13 +72,13 @@ def show_topic(app: App, topic_id: int, as_json: bool) -> None:
     """
     topic, stories = app.store.stories.topic(app.store.stories.resolve_topic(topic_id))
     if as_json:
-        echo_json({"version": 1, "topic": topic_to_json(topic), "stories": [_story_to_json(story) for story in _newest_first(stories)]})
+        echo_json({"version": 1, "topic": topic_to_json(topic), "stories": [story_to_json(story) for story in newest_first(stories)]})
         return
     click.echo(f"{topic.label}  (topic {topic.id})")
     if topic.keywords:
         click.echo("Keywords: " + ", ".join(topic.keywords))
     click.echo(f"{_when(app, topic.first_published_at)} to {_when(app, topic.last_published_at)}")
-    rows = [(str(story.id), story.title, str(story.sources), _when(app, story.last_published_at)) for story in _newest_first(stories)]
+    rows = [(str(story.id), story.title, str(story.sources), _when(app, story.last_published_at)) for story in newest_first(stories)]
     if rows:
         click.echo()
         print_table(("STORY", "TITLE", "PUBLISHERS", "LAST SEEN"), rows)
@@ -99,7 +99,7 @@ def topic_to_json(topic: Topic) -> dict[str, Any]:
     }
 
 
-def _story_to_json(story: Story) -> dict[str, Any]:
+def story_to_json(story: Story) -> dict[str, Any]:
     return {
         "id": story.id,
         "title": story.title,
@@ -112,7 +112,7 @@ def _story_to_json(story: Story) -> dict[str, Any]:
     }
 
 
-def _newest_first(stories: Sequence[Story]) -> list[Story]:
+def newest_first(stories: Sequence[Story]) -> list[Story]:
     return sorted(stories, key=lambda story: (story.last_published_at, story.id), reverse=True)
 
 

@@ -17,11 +17,11 @@ TAG = "tag:aggregator.localhost,2026:"
 """Start of every id (RFC 4151). Story ids are those of one database, so they tell stories apart within its feeds."""
 
 
-def to_atom(digest: Digest, *, explain: bool = False) -> str:
-    """The feed document. An entry is in it once, in reading order; media of its items are enclosures."""
+def to_atom(digest: Digest, *, explain: bool = False, title: str = "") -> str:
+    """The feed document. An entry is in it once, in reading order; media of its items are enclosures. `title`: a name of its own."""
     ElementTree.register_namespace("", NAMESPACE)
     feed = ElementTree.Element(_name("feed"))
-    _add(feed, "title", f"Digest “{one_line(digest.name)}”: {layout.headline(digest.period)}")
+    _add(feed, "title", one_line(title) or f"Digest “{one_line(digest.name)}”: {layout.headline(digest.period)}")
     _add(feed, "subtitle", layout.summary(digest))
     _add(feed, "id", f"{TAG}digest/{_plain(digest.name)}")
     _add(feed, "updated", iso(written(digest.period.to_at)))

@@ -41,10 +41,11 @@ def to_html(digest: Digest, *, explain: bool = False) -> str:
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    source = resources.files("aggregator.digest").joinpath("templates/digest.html.jinja").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined).from_string(source)
+    load = FunctionLoader(lambda name: resources.files("aggregator.digest").joinpath(name).read_text(encoding="utf-8"))
+    rules = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, loader=load)
+    return rules.get_template("templates/digest.html.jinja")
 
 
 def bars(told: Told, digest: Digest) -> list[tuple[int, int, int]]:

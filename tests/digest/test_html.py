@@ -79,7 +79,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_every_ink_is_legible_on_its_paper_in_light_and_dark() -> None:
-    template = resources.files("aggregator.digest").joinpath("templates/digest.html.jinja").read_text(encoding="utf-8")
+    template = resources.files("aggregator.digest").joinpath("static/digest.css").read_text(encoding="utf-8")
     themes = [
         dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", line)) for line in template.splitlines() if "--paper: #" in line and "--good" in line
     ]
