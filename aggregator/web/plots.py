@@ -36,6 +36,7 @@ _TICKS = 5
 _EDGE = 2.0
 """Percent left free at both ends, so that a mark at the very end is whole."""
 BAR_HEIGHT = 40
+_BARS = 24
 LANES = 40
 
 
@@ -143,7 +144,7 @@ def _publisher_lane(own: Sequence[Item], members: Mapping[int, Membership], axis
 
 
 def _bars(coverage: Coverage, members: Mapping[int, Membership], axis: _Axis) -> tuple[Bar, ...]:
-    buckets = volume(coverage.items, members)
+    buckets = volume(coverage.items, members, _BARS)
     most = max((bucket.items for bucket in buckets), default=0)
     return tuple(
         Bar(
@@ -170,4 +171,4 @@ def _story_lane(story: Story, axis: _Axis) -> Lane:
     span = f"{axis.label(story.first_published_at)} to {axis.label(story.last_published_at)}"
     note = f"{story.sources} publisher{'s' if story.sources != 1 else ''}, {span}"
     start, end = axis.x(story.first_published_at), axis.x(story.last_published_at)
-    return Lane(story.title, note, start=start, end=max(end, start + 0.5), id=story.id, weight=min(14, 4 + 2 * (story.sources - 1)))
+    return Lane(story.title, note, start=start, end=end, id=story.id, weight=min(18, 6 + 2 * (story.sources - 1)))
