@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from aggregator.errors import UsageError
+from aggregator.text import one_line
 
 if TYPE_CHECKING:
     from aggregator.app import App
@@ -140,7 +141,7 @@ def _one(param: Param, raw: Any) -> Any:
         return str(raw).casefold() in ("1", "true", "yes", "on")
     if not isinstance(raw, str):
         raise UsageError(f"{param.name} takes a text")
-    text = raw.strip().replace("\x00", "").encode("utf-8", "replace").decode()
+    text = one_line(raw.encode("utf-8", "replace").decode())
     if len(text) > param.longest:
         raise UsageError(f"{param.name} is longer than {param.longest} characters")
     if param.choices and text not in param.choices:
