@@ -18,13 +18,17 @@ TAG = "tag:aggregator.localhost,2026:"
 
 
 def to_atom(digest: Digest, *, explain: bool = False, title: str = "") -> str:
-    """The feed document. An entry is in it once, in reading order; media of its items are enclosures. `title`: a name of its own."""
+    """The feed document. An entry is in it once, in reading order; media of its items are enclosures.
+
+    `title`: a feed of that name that is read again and again; it was updated when its newest story was.
+    """
     ElementTree.register_namespace("", NAMESPACE)
     feed = ElementTree.Element(_name("feed"))
     _add(feed, "title", one_line(title) or f"Digest “{one_line(digest.name)}”: {layout.headline(digest.period)}")
     _add(feed, "subtitle", layout.summary(digest))
     _add(feed, "id", f"{TAG}digest/{_plain(digest.name)}")
-    _add(feed, "updated", iso(written(digest.period.to_at)))
+    newest = max((shown.story.last_published_at for shown in digest.stories), default=digest.period.from_at)
+    _add(feed, "updated", iso(newest if title else written(digest.period.to_at)))
     _add(_add(feed, "author"), "name", "aggregator")
     _add(feed, "generator", "aggregator")
     for section in layout.sections(digest):

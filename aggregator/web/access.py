@@ -40,7 +40,8 @@ class Attempts:
         return len(recent) < _TRIES
 
     def failed(self, caller: str, now: float) -> None:
-        self.made = {who: times for who, times in self.made.items() if now - times[-1] < _TRIES_SECONDS}
+        if len(self.made) >= _MOST_CALLERS:
+            self.made = {who: times for who, times in self.made.items() if now - times[-1] < _TRIES_SECONDS}
         if len(self.made) >= _MOST_CALLERS:
             self.made.pop(next(iter(self.made)))
         self.made.setdefault(caller, []).append(now)

@@ -23,7 +23,7 @@ def digest(app: App, asked: Asked) -> Answer:
         tag=asked["tag"] or None,
         match=asked["match"] or None,
     )
-    return Document(_KIND, to_atom(made))
+    return Document(_KIND, to_atom(made, title="Digest"))
 
 
 def topic(app: App, asked: Asked) -> Answer:

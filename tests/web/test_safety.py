@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -101,7 +102,7 @@ def guarded(app: App) -> Iterator[str]:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::"])
 def test_another_address_than_loopback_needs_a_token(host: str) -> None:
-    with pytest.raises(ConfigError, match="login is needed.*web.token"):
+    with pytest.raises(ConfigError, match=r"login is needed.*web\.token"):
         make_access(host, "", ())
 
 
@@ -309,7 +310,7 @@ def test_every_page_of_the_demo_is_well_formed_and_can_be_walked_by_headings(cli
         levels = [int(level) for level in re.findall(r"<h([1-6])", text)]
         assert levels.count(1) == 1, path
         assert levels[0] == 1
-        assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), (path, levels)
+        assert all(after <= before + 1 for before, after in pairwise(levels)), (path, levels)
         ids = re.findall(r'\bid="([^"]+)"', text)
         assert len(ids) == len(set(ids)), path
         assert set(re.findall(r'aria-labelledby="([^"]+)"', text)) <= set(ids)
