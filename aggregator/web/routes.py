@@ -61,7 +61,7 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/topics/{id}", reading.topic, params=(ID,)),
     Route("GET", "/search", reading.search, params=_SEARCH),
     Route("GET", "/feeds", subscriptions.feeds, params=(Param("state", "text", "only feeds in this state", default=""),)),
-    Route("GET", "/feeds/one", subscriptions.feed, params=(NAME, DAYS)),
+    Route("GET", "/feeds/one", subscriptions.feed, params=(NAME,)),
     Route("GET", "/feeds/report", subscriptions.report, params=(DAYS,)),
     Route("GET", "/corrections", changes.corrections),
     Route("GET", "/status", watching.status),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -62,10 +63,14 @@ class Serving:
         self.server = uvicorn.Server(config)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
-        """Serve until a signal comes or `stop` is called."""
+        """Serve until `stop` is called or, in the main thread, a signal to end comes: then what is under way is finished."""
+        if threading.current_thread() is threading.main_thread():
+            # the server gives a signal back when it is done; by the default SIGTERM would then kill the program
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         if ready is not None:
             ready()
-        self.server.run(sockets=[self._socket])
+        with suppress(KeyboardInterrupt):
+            self.server.run(sockets=[self._socket])
 
     def stop(self) -> None:
         self.server.should_exit = True

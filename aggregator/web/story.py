@@ -55,10 +55,12 @@ def _marks(app: App, coverage: Coverage) -> dict[str, Any]:
     return {
         "stance": stances.get(coverage.story.id),
         "starred": {each.mark.target_id for each in app.marking.list("item")},
-        "corrections": [each for each in reversed(app.store.corrections.all()) if coverage.story.id in _places(app, each)],
+        "corrections": _corrections(app, coverage),
     }
 
 
-def _places(app: App, correction: Correction) -> set[int]:
-    """The stories that a correction is about, and those where its items are now."""
-    return {*correction.story_ids, *app.store.stories.story_ids(correction.placed).values()}
+def _corrections(app: App, coverage: Coverage) -> list[Correction]:
+    """Those that named the story, and those that placed one of its items; the newest first."""
+    items = {item.id for item in coverage.items}
+    found = reversed(app.store.corrections.all())
+    return [each for each in found if coverage.story.id in each.story_ids or not items.isdisjoint(each.placed)]

@@ -26,8 +26,8 @@ def feeds(app: App, asked: Asked) -> Answer:
 def feed(app: App, asked: Asked) -> Answer:
     (status,) = app.feed_status([asked["name"]])
     found = next(each for each in app.subscribed() if each.name == asked["name"])
-    values = {"feed": found, "status": status, "card": cards_of(app, asked["days"]).get(found.name), "days": asked["days"]}
-    return Page("feed", found.title or found.name, values | {"interval": feed_values(found).get("interval", "")})
+    values = {"feed": found, "status": status, "interval": feed_values(found).get("interval", "")}
+    return Page("feed", found.title or found.name, values)
 
 
 def report(app: App, asked: Asked) -> Answer:

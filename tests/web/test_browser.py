@@ -39,8 +39,8 @@ def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iter
     page = context.new_page()
     page.set_default_timeout(20_000)
     problems: list[str] = []
-    page.on("request", lambda request: request.url.startswith(address) or problems.append(f"loads {request.url}"))
-    page.on("console", lambda message: message.type in ("error", "warning") and problems.append(message.text))
+    page.on("request", lambda request: problems.extend([] if request.url.startswith(address) else [f"loads {request.url}"]))
+    page.on("console", lambda message: problems.extend([message.text] if message.type in ("error", "warning") else []))
     page.on("pageerror", lambda error: problems.append(str(error)))
     yield page
     context.close()

@@ -238,7 +238,7 @@ def test_how_feeds_are_and_what_they_are_worth(client: Client) -> None:
     assert text.index("granite-state-radio") < text.index("kestrel-news")  # what needs a person comes first
     assert "503" in text
     assert "northfield-tribune" in client.get("/feeds/report?days=7").text
-    assert "In 30 days" in client.get("/feeds/one?name=kestrel-news").text
+    assert "Items a day" in client.get("/feeds/one?name=kestrel-news").text
     assert client.get("/feeds/one?name=kestrel").status == 404
 
 
