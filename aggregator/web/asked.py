@@ -5,7 +5,7 @@ A route's parameters say what may be asked; the same rows are read from a query,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from aggregator.text import one_line
 if TYPE_CHECKING:
     from aggregator.app import App
 
+Remember = Callable[[Hashable, Callable[[], Any]], Any]
 LARGEST = 2**63 - 1
 LONGEST = 2000
 
@@ -50,6 +51,8 @@ class Asked:
     has_login: bool = False
     upload: bytes = b""
     done: str = ""
+    remember: Remember = field(default=lambda key, make: make(), compare=False)
+    """Gives what was made for that key a moment ago, else makes it."""
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]

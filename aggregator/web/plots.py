@@ -26,6 +26,7 @@ _STEPS = (
     12 * _HOUR,
     _DAY,
     2 * _DAY,
+    3 * _DAY,
     7 * _DAY,
     14 * _DAY,
     28 * _DAY,
@@ -159,12 +160,16 @@ def _bars(coverage: Coverage, members: Mapping[int, Membership], axis: _Axis) ->
 
 
 def topic_plot(stories: Sequence[Story], zone: str) -> Plot:
-    """A lane for each story, the newest first: from its first item to its last, as thick as it has publishers."""
+    """A lane for each story, the newest first: from its first item to its last, as thick as it has publishers.
+
+    Of very many those that most publishers told are drawn.
+    """
     if not stories:
         return Plot((), ())
     axis = _Axis(min(each.first_published_at for each in stories), max(each.last_published_at for each in stories), zone)
-    newest = sorted(stories, key=lambda story: (story.last_published_at, story.id), reverse=True)
-    return Plot(axis.ticks(), tuple(_story_lane(story, axis) for story in newest[:LANES]), left_out=max(0, len(newest) - LANES))
+    largest = sorted(stories, key=lambda story: (story.sources, story.item_count, story.last_published_at), reverse=True)[:LANES]
+    newest = sorted(largest, key=lambda story: (story.last_published_at, story.id), reverse=True)
+    return Plot(axis.ticks(), tuple(_story_lane(story, axis) for story in newest), left_out=len(stories) - len(newest))
 
 
 def _story_lane(story: Story, axis: _Axis) -> Lane:

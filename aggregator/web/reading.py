@@ -38,19 +38,21 @@ def of_day(app: App, asked: Asked) -> Answer:
 
 
 def make_digest(app: App, asked: Asked, period: Period) -> Digest:
-    """The digest of the period, with what the request asks to be left out."""
-    return app.digest(
-        period,
-        limit=asked["limit"],
-        topic=asked.values.get("topic"),
-        tag=asked["tag"] or None,
-        minutes=asked["minutes"],
-        match=asked["match"] or None,
-    )
+    """The digest of the period, with what the request asks to be left out; within a minute it is made once, if nothing has changed."""
+    wanted: dict[str, Any] = {name: asked.values.get(name) or None for name in ("topic", "tag", "minutes", "match")}
+    state = app.store.stories.revision(), tuple(app.store.marks.all()), app.subscribed(), _minute(app.clock())
+    key = (_minute(period.from_at), _minute(period.to_at), asked["limit"], tuple(wanted.items()), hash(repr(state)))
+    made: Digest = asked.remember(key, lambda: app.digest(period, limit=asked["limit"], **wanted))
+    return made
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
 
 
 def _digest_page(app: App, asked: Asked, period: Period, day: date | None) -> Answer:
     made = make_digest(app, asked, period)
+    period = made.period
     today = app.clock().astimezone(ZoneInfo(app.zone)).date()
     values = {
         "digest": made,
@@ -99,7 +101,10 @@ def topic(app: App, asked: Asked) -> Answer:
         return Goto(f"/topics/{resolved}")
     found, its_stories = app.store.stories.topic(resolved)
     newest = sorted(its_stories, key=lambda story: (story.last_published_at, story.id), reverse=True)
-    values = {"topic": found, "stories": newest, "plot": topic_plot(newest, app.zone), "stance": topic_stances(app).get(resolved)}
+    plot = topic_plot(newest, app.zone)
+    drawn = {lane.id for lane in plot.lanes}
+    others = [each for each in newest if each.id not in drawn]
+    values = {"topic": found, "stories": newest, "others": others, "plot": plot, "stance": topic_stances(app).get(resolved)}
     return Page("topic", one_line(found.label), values)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ class Site:
         self.app, self.access, self.look = app, access, Look(app)
         self._routes = routes
         self._changing = threading.Lock()
+        self._recent = Recent()
 
     def asgi(self) -> ASGIApp:
         paths: list[BaseRoute] = [Path(route.path, self._endpoint(route), methods=[route.method]) for route in self._routes]
@@ -67,7 +68,9 @@ class Site:
     def _endpoint(self, route: Route) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             raw, upload = await self._raw(request, route)
-            asked = replace(self._about(request), values=read(route.params, raw | request.path_params), upload=upload)
+            asked = replace(
+                self._about(request), values=read(route.params, raw | request.path_params), upload=upload, remember=self._recent
+            )
             handler = self._alone(route.handler) if route.changes else route.handler
             return self._to_response(request, await run_in_threadpool(handler, self.app, asked), asked)
 
@@ -157,6 +160,26 @@ class Site:
     def _renewed(self, request: Request, session: Session, to: str) -> Response:
         request.scope["session"], request.scope["renewed"] = session, True
         return RedirectResponse(to, 303)
+
+
+class Recent:
+    """What was made last, by key: of many readers that ask for one thing at once, the first makes it and the others wait."""
+
+    def __init__(self, most: int = 32) -> None:
+        self._most = most
+        self._made: dict[Hashable, Any] = {}
+        self._making = threading.Lock()
+
+    def __call__(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        if key not in self._made:
+            with self._making:
+                if key not in self._made:
+                    found = make()
+                    while len(self._made) >= self._most:
+                        self._made.pop(next(iter(self._made)))
+                    self._made[key] = found
+                    return found
+        return self._made.get(key) or make()
 
 
 async def _json_body(request: Request) -> dict[str, Any]:

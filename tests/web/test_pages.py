@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from aggregator.app import App
 from aggregator.demo.server import bundled_feeds, serve
 from aggregator.model import Story
+from aggregator.web.plots import topic_plot
 from tests.web.client import Client, links
 
 
@@ -248,3 +250,31 @@ def test_monitoring_reads_health_and_figures(client: Client) -> None:
     assert re.search(r"^aggregator_items \d+$", figures.text, re.MULTILINE)
     assert "polls_total" not in figures.text  # the daemon counts those
     assert "not running" in client.get("/status").text
+
+
+def test_a_digest_is_made_once_until_something_changes(client: Client, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    make = app.digest
+    monkeypatch.setattr(app, "digest", lambda *given, **named: made.append(given) or make(*given, **named))  # type: ignore[func-returns-value]
+    for _ in range(3):
+        assert client.get("/digest/2023-12-26?limit=7").status == 200
+    first = len(made)
+    assert 1 <= first <= 2  # a minute may end between two of them
+    client.post("/marks", {"kind": "topic", "id": app.store.stories.topics()[0].id, "stance": "mute"})
+    client.get("/digest/2023-12-26?limit=7")
+    assert len(made) > first
+    client.post("/marks", {"kind": "topic", "id": app.store.stories.topics()[0].id, "stance": "unmark"})
+
+
+def test_a_plot_of_very_many_stories_shows_the_largest_and_lists_the_rest() -> None:
+    start = datetime(2023, 12, 1, tzinfo=UTC)
+    stories = [
+        Story(n, f"Story {n}", start + timedelta(hours=n), start + timedelta(hours=n + 1), sources=9 if n % 10 == 0 else 1)
+        for n in range(1, 401)
+    ]
+    plot = topic_plot(stories, "Europe/Warsaw")
+    assert [lane.id for lane in plot.lanes] == list(range(400, 0, -10))
+    assert plot.left_out == 360
+    assert 2 <= len(plot.ticks) <= 5
+    assert all(0 <= lane.start <= lane.end <= 100 for lane in plot.lanes)
+    assert topic_plot([], "UTC").lanes == ()
