@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from aggregator.correcting import Correcting
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
+    from aggregator.fulltext import PagesRead
     from aggregator.marking import Marking
     from aggregator.model import Correction, Coverage, Digest, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Ingest, Organise
@@ -110,7 +111,7 @@ class App:
         self._environ = environ
         self._overrides: Mapping[str, str] | None = None
         self._opened: list[Callable[[], None]] = []
-        self._round: tuple[asyncio.AbstractEventLoop, asyncio.Task[list[FeedOutcome]]] | None = None
+        self._round: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
         self._synced: tuple[Feed, ...] | None = None
 
     @classmethod
@@ -283,18 +284,24 @@ class App:
         heard: Heard | None = None,
         planned: Callable[[int], None] | None = None,
         line_seconds: float | None = None,
+        pages: Callable[[PagesRead], None] | None = None,
     ) -> list[FeedOutcome]:
-        """Poll the due (or the named) feeds now, then organise. `planned` is told how many, `heard` each outcome.
+        """Poll the due (or the named) feeds now, read the pages of new items where feeds want full texts, then organise. `planned`
+        is told how many feeds, `heard` each outcome, `pages` what came of the pages.
 
         A feed that stood in line for its host for `line_seconds` of real time stays due (None: it waits for as long as it takes).
         Raises NotFoundError for an unknown name. Network trouble is in the outcomes.
         """
         from aggregator.pipeline import due_feeds
 
-        due = due_feeds(self._named(names), self.store.feeds.states(), self.clock(), force=force)
+        feeds = self._named(names)
+        due = due_feeds(feeds, self.store.feeds.states(), self.clock(), force=force)
+        wanting = [feed for feed in feeds if feed.full_text and feed.enabled]
         if planned is not None:
             planned(len(due))
-        outcomes = self._run_round(due, heard, line_seconds) if due else []
+        outcomes, read = self._run_round(due, wanting, heard, line_seconds) if due or wanting else ([], None)
+        if pages is not None and read is not None:
+            pages(read)
         if organise:
             self.organise()
         return outcomes
@@ -348,20 +355,47 @@ class App:
                 raise NotFoundError(unknown_feed(name, feeds))
         return [feeds[name] for name in names] if names else list(feeds.values())
 
-    def _run_round(self, due: list[DueFeed], heard: Heard | None, line_seconds: float | None) -> list[FeedOutcome]:
-        async def work() -> list[FeedOutcome]:
+    def _run_round(
+        self, due: list[DueFeed], wanting: list[Feed], heard: Heard | None, line_seconds: float | None
+    ) -> tuple[list[FeedOutcome], PagesRead | None]:
+        async def work() -> tuple[list[FeedOutcome], PagesRead | None]:
             task = asyncio.current_task()
             assert task is not None
             self._round = (asyncio.get_running_loop(), task)
             async with self._ingest(line_seconds) as ingest:
-                return await ingest.round(due, self.clock, heard)
+                outcomes = await ingest.round(due, self.clock, heard)
+                return outcomes, await self._read_pages(ingest, wanting) if wanting else None
 
         try:
             return asyncio.run(work())
         except asyncio.CancelledError:
-            return []  # told to stop: what was stored stays, the rest is polled at the next start
+            return [], None  # told to stop: what was stored stays, the rest is polled at the next start
         finally:
             self._round = None
+
+    async def _read_pages(self, ingest: Ingest, wanting: list[Feed]) -> PagesRead | None:
+        from aggregator.feeds.page_reader import PageProcess, is_installed
+        from aggregator.fulltext import FullTexts
+
+        if not is_installed():
+            return None
+        states = self.store.feeds.states()
+        reader = PageProcess(self.settings.fetch.parse_timeout, self.settings.fetch.parse_memory_bytes)
+        try:
+            feeds = [DueFeed(feed, states[feed.name]) for feed in wanting if feed.name in states]
+            return await FullTexts(ingest.fetcher, reader, self.store.items).read(feeds, self.clock)
+        finally:
+            await reader.aclose()
+
+    def lack(self) -> str | None:
+        """A sentence when feeds want full texts and the extra that finds them is not installed."""
+        from aggregator.feeds.page_reader import is_installed
+
+        wanting = sum(1 for feed in self.subscribed() if feed.full_text)
+        if not wanting or is_installed():
+            return None
+        feeds = "1 feed has" if wanting == 1 else f"{wanting} feeds have"
+        return f"{feeds} full_text = true, which needs trafilatura: `pip install 'aggregator[fulltext]'`; until then summaries are used."
 
     def interrupt(self) -> None:
         """Stop the round of polls under way, from another thread."""

@@ -43,6 +43,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
             "correcting",
             "regrouping",
             "comparing",
+            "fulltext",
             "marking",
             "suggesting",
         ),
