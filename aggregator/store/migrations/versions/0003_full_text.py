@@ -1,4 +1,4 @@
-"""Full texts of items, beside their summaries. The schema of that day, written out, not taken from tables.py."""
+"""EDGE: full texts of items, beside their summaries. The schema of that day, written out, not taken from tables.py."""
 
 from __future__ import annotations
 
