@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from aggregator import rounds
 from aggregator.app import App
 from aggregator.archive import export_items, import_items
 from aggregator.clock import ProgramClock
 from aggregator.daemon import Daemon
 from aggregator.errors import FeedError
-from aggregator.feeds import page_reader
 from aggregator.feeds.page_reader import PageProcess
 from aggregator.feeds.page_worker import LONGEST_TEXT, find_text
 from aggregator.fulltext import MOST_PAGES, PagesRead
@@ -186,7 +186,7 @@ def test_of_very_many_new_items_only_some_pages_are_read_in_one_round(tmp_path: 
 def test_without_the_extra_one_sentence_says_what_to_install_and_the_summaries_serve(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(page_reader, "is_installed", lambda: False)
+    monkeypatch.setattr(rounds, "is_installed", lambda: False)
     site.links = {"alpha": {"Home": f"{site.server.url}/home"}}
     with make_app(tmp_path, site) as app:
         assert app.lack() == (

@@ -67,4 +67,3 @@ def test_pruned_items_leave_a_correction_and_an_empty_one_goes(store: Store) -> 
 def test_an_unknown_correction_is_named(store: Store) -> None:
     with pytest.raises(NotFoundError, match="no correction 7"):
         store.corrections.before(7)
-        raw.execute("ALTER TABLE items DROP COLUMN full_text")
