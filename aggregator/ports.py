@@ -51,6 +51,10 @@ class Parser(Protocol):
         """Parse and normalise. The raw items of the ParsedFeed hold their dates only; the Items are whole. Raises as `parse`."""
         ...
 
+    def rest(self) -> None:
+        """Give back the memory of what is idle."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -26,6 +26,10 @@ from aggregator.settings import FetchSettings
 from aggregator.store.opening import Store
 
 
+_MANY = 1_000
+"""New items of a round from which on grouping them takes so much memory that idle parser processes should give theirs back."""
+
+
 @dataclass
 class Round:
     """Good for one round. `folder` is where secrets with a relative path lie; `line_seconds` see politeness.HostGate."""
@@ -81,6 +85,8 @@ class Round:
         self._running = (asyncio.get_running_loop(), task)
         async with self.ingest() as ingest:
             outcomes = await ingest.round(due, self.clock, heard)
+            if sum(outcome.new for outcome in outcomes) >= _MANY:
+                ingest.parser.rest()
             return outcomes, await self._read_pages(ingest, wanting) if wanting and is_installed() else None
 
     async def _read_pages(self, ingest: Ingest, wanting: Sequence[Feed]) -> PagesRead:
