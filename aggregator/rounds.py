@@ -25,7 +25,6 @@ from aggregator.ports import Parser
 from aggregator.settings import FetchSettings
 from aggregator.store.opening import Store
 
-
 _MANY = 1_000
 """New items of a round from which on grouping them takes so much memory that idle parser processes should give theirs back."""
 
