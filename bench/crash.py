@@ -256,7 +256,7 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return found
 
 
-def run(base: str, folder: Path, *, feeds: int, times: Sequence[datetime], kills: int, seed: int, prune_every: int = 4) -> dict[str, Any]:
+def run(base: str, folder: Path, *, feeds: int, times: Sequence[datetime], kills: int, seed: int, prune_every: int) -> dict[str, Any]:
     """Both runs and what came of them: "differences" is empty when the killed one ended like the other."""
     import aggregator.app
     import aggregator.daemon
@@ -341,6 +341,7 @@ def main() -> int:
     parser.add_argument("--upgrade-kills", type=int, default=20)
     parser.add_argument("--feeds", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=16, help="rounds, six hours apart")
+    parser.add_argument("--prune-every", type=int, default=4, help="rounds from one prune to the next")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("AGGREGATOR_SHARED", HERE.parent.parent / "shared")))
     parser.add_argument("--generated", action="store_true", help="generated feeds instead of the shared stream")
@@ -355,7 +356,8 @@ def main() -> int:
     times = [start + 6 * HOUR * number + timedelta(minutes=number) for number in range(asked.rounds)]
     with tempfile.TemporaryDirectory() as held, process(*server):
         base = f"http://127.0.0.1:{port}"
-        found = run(base, Path(held), feeds=asked.feeds, times=times, kills=asked.kills, seed=asked.seed)
+        size = {"feeds": asked.feeds, "kills": asked.kills, "seed": asked.seed, "prune_every": asked.prune_every}
+        found = run(base, Path(held), times=times, **size)
         found["upgrade"] = upgrades(Path(held), kills=asked.upgrade_kills, items=20_000, seed=asked.seed)
     for name, value in found.items():
         print(f"{name:15} {value}")
