@@ -477,7 +477,7 @@ class App:
         related = {other for coverage in coverages for other in coverage.story.related}
         made = select(
             coverages,
-            {each.id: each for each in self.store.stories.topics()},
+            self.store.stories.topics_named({each.story.topic_id for each in coverages if each.story.topic_id is not None}),
             feeds,
             self.store.feeds.states(),
             period,

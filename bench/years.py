@@ -31,7 +31,7 @@ sys.path.insert(0, str(HERE.parent))
 from aggregator.app import App  # noqa: E402
 from aggregator.archive import import_items  # noqa: E402
 from aggregator.digest.render import render  # noqa: E402
-from aggregator.model import Membership, Period, Story, StoryChanges  # noqa: E402
+from aggregator.model import Membership, Period, Story, StoryChanges, Topic  # noqa: E402
 
 Row = dict[str, Any]
 END = datetime(2024, 1, 1, tzinfo=UTC)
@@ -109,29 +109,23 @@ def bring_in(app: App, rows: Iterator[Row]) -> tuple[int, float]:
     return counts.new, time.perf_counter() - begun
 
 
-def group_by_links(app: App, before: datetime) -> float:
-    """Put the old items into stories of two without the engine, whose time is another bench's: here only the store's size counts."""
+def group_by_time(app: App, before: datetime) -> float:
+    """Put the old items into stories of two, and forty of those into a topic, without the engine, whose time is another bench's: here
+    only the store's size counts. Returns seconds."""
     begun = time.perf_counter()
     store, number = app.store, 1
+    profile = {f"word{n}": 1.0 / (n + 1) for n in range(150)}
     waiting = iter([item for item in store.items.unsorted() if item.published_at < before])
     while part := list(itertools.islice(waiting, 4000)):
-        stories, members = [], []
+        stories, members, topics = [], [], {}
         for pair in (part[n : n + 2] for n in range(0, len(part), 2)):
-            first, last = pair[0], pair[-1]
-            stories.append(
-                Story(
-                    number,
-                    first.title,
-                    first.published_at,
-                    last.published_at,
-                    item_count=len(pair),
-                    sources=len(pair),
-                    brief=first.summary[:280],
-                )
-            )
+            first, last, topic = pair[0], pair[-1], number // 40 + 1
+            counts = {"item_count": len(pair), "sources": len(pair), "brief": first.summary[:280], "topic_id": topic}
+            stories.append(Story(number, first.title, first.published_at, last.published_at, **counts))
             members += [Membership(item.id, number, score=0.4, threshold=0.245, rule="join", nearest=((first.id, 0.4),)) for item in pair]
+            topics[topic] = Topic(topic, first.title, ("a", "b"), first.published_at, last.published_at, 40, 0.3, profile)
             number += 1
-        store.stories.apply(StoryChanges(tuple(members), tuple(stories)), END)
+        store.stories.apply(StoryChanges(tuple(members), tuple(stories), topics=tuple(topics.values())), END)
     return time.perf_counter() - begun
 
 
@@ -157,7 +151,7 @@ def run(folder: Path, rows: list[Row], items: int, small_items: int, rounds: int
         small.organise()
         new, seconds = bring_in(large, repeated(rows, items))
         since = datetime.fromisoformat(latest[0]["published"])
-        grouped = group_by_links(large, since)
+        grouped = group_by_time(large, since)
         large.organise()
         one, other = side_by_side(small, large, rounds)
         return {
