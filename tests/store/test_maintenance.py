@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -182,6 +183,16 @@ def test_a_backup_is_a_whole_store_in_one_file(file_store: Store, tmp_path: Path
     with open_store(str(target), now=NOW) as copy:
         assert list(copy.items.export()) == list(file_store.items.export())
         assert copy.maintenance.check() == []
+
+
+def test_a_backup_sweeps_up_what_killed_ones_left_and_nothing_else(file_store: Store, tmp_path: Path) -> None:
+    names = ("copy-2023-12-25.db.partial", "copy-2023-12-26.db.partial", "copy-2023-12-24.db", "other-2023-12-25.db.partial")
+    for name in names:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / names[1]).touch()  # one that is being written
+    file_store.maintenance.backup(tmp_path / "copy-2023-12-27.db")
+    assert {path.name for path in tmp_path.glob("*-2023-*")} == {*names[1:], "copy-2023-12-27.db"}
 
 
 def test_a_backup_that_cannot_be_written_is_named_and_leaves_nothing(file_store: Store, tmp_path: Path) -> None:
