@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aggregator.clock import ProgramClock
 from aggregator.errors import ConfigError, DeliveryError, NotFoundError, UsageError
@@ -32,9 +32,11 @@ from aggregator.times import parse_moment
 if TYPE_CHECKING:
     from aggregator.comparing import Comparing
     from aggregator.correcting import Correcting
+    from aggregator.digesting import Digesting
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
-    from aggregator.model import Correction, Coverage, Digest, JsonObject, Phase, Story
+    from aggregator.marking import Marking
+    from aggregator.model import Correction, Digest, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Ingest, Organise
     from aggregator.ports import Courier, Parser
     from aggregator.publishing import Publishing, Sent
@@ -194,7 +196,7 @@ class App:
         return parser
 
     @asynccontextmanager
-    async def _ingest(self) -> AsyncIterator[Ingest]:
+    async def _ingest(self, line_seconds: float | None = None) -> AsyncIterator[Ingest]:
         """The ingest pipe for one round: the fetcher in it belongs to the running event loop."""
         from aggregator.feeds.connect import Network
         from aggregator.feeds.fetch import FetchLimits, HttpFetcher, make_secrets
@@ -216,6 +218,7 @@ class App:
         )
         gate = HostGate(
             PolitenessLimits(fetch.concurrency, fetch.host_delay, fetch.host_connections),
+            line_seconds,
             not_before=feeds.host_not_before(),
             on_back_off=feeds.save_host_not_before,
         )
@@ -280,9 +283,11 @@ class App:
         organise: bool = True,
         heard: Heard | None = None,
         planned: Callable[[int], None] | None = None,
+        line_seconds: float | None = None,
     ) -> list[FeedOutcome]:
         """Poll the due (or the named) feeds now, then organise. `planned` is told how many, `heard` each outcome.
 
+        A feed that stood in line for its host for `line_seconds` of real time stays due (None: it waits for as long as it takes).
         Raises NotFoundError for an unknown name. Network trouble is in the outcomes.
         """
         from aggregator.pipeline import due_feeds
@@ -290,7 +295,7 @@ class App:
         due = due_feeds(self._named(names), self.store.feeds.states(), self.clock(), force=force)
         if planned is not None:
             planned(len(due))
-        outcomes = self._run_round(due, heard) if due else []
+        outcomes = self._run_round(due, heard, line_seconds) if due else []
         if organise:
             self.organise()
         return outcomes
@@ -344,12 +349,12 @@ class App:
                 raise NotFoundError(unknown_feed(name, feeds))
         return [feeds[name] for name in names] if names else list(feeds.values())
 
-    def _run_round(self, due: list[DueFeed], heard: Heard | None) -> list[FeedOutcome]:
+    def _run_round(self, due: list[DueFeed], heard: Heard | None, line_seconds: float | None) -> list[FeedOutcome]:
         async def work() -> list[FeedOutcome]:
             task = asyncio.current_task()
             assert task is not None
             self._round = (asyncio.get_running_loop(), task)
-            async with self._ingest() as ingest:
+            async with self._ingest(line_seconds) as ingest:
                 return await ingest.round(due, self.clock, heard)
 
         try:
@@ -451,53 +456,38 @@ class App:
 
     # --- the verbs: digest ----------------------------------------------------------------------------------------------
 
-    def digest(
-        self,
-        period: Period,
-        *,
-        by: str = "published",
-        name: str = "digest",
-        limit: int = 30,
-        topic: int | None = None,
-        tag: str | None = None,
-        tags: tuple[str, ...] = (),
-    ) -> Digest:
-        """What the period brought, selected and ranked; by="arrived": what was not offered yet under that name, whatever clocks
-        said when it was stored. Raises NotFoundError for an unknown topic."""
-        from aggregator.digest.selection import Filters, select
-        from aggregator.stories.timeline import phase_at
+    def digest(self, period: Period, *, by: str = "published", name: str = "digest", **asked: Any) -> Digest:
+        """What the period brought, selected and ranked; by="arrived": what was not offered yet under that name.
 
-        topic = self.store.stories.resolve_topic(topic) if topic is not None else None
-        after_item, up_to_item = None, 0
-        if by == "arrived":
-            period, after_item, up_to_item, coverages = self._not_offered_yet(name, period)
-        else:
-            coverages = self.store.stories.coverage(period.from_at, period.to_at, by=by)
-        feeds = {feed.name: feed for feed in self.subscribed()}
-        related = {other for coverage in coverages for other in coverage.story.related}
-        made = select(
-            coverages,
-            self.store.stories.topics_named({each.story.topic_id for each in coverages if each.story.topic_id is not None}),
-            feeds,
-            self.store.feeds.states(),
-            period,
-            phase_of=phase_at,
-            name=name,
-            filters=Filters(limit=limit, topic=topic, tag=tag, by=by, tags=tags),
-            titles=self.store.stories.titles(sorted(related)),
-        )
-        return replace(made, after_item=after_item, up_to_item=up_to_item)
+        `asked` are fields of Filters; what is None or not asked for is as the settings say of the digest of that name. Raises
+        NotFoundError for an unknown topic.
+        """
+        from aggregator.digest.interests import Filters
 
-    def _not_offered_yet(self, name: str, period: Period) -> tuple[Period, int | None, int, list[Coverage]]:
-        """Everything up to the first item that is in no story yet: the next digest of that name offers that one."""
-        from aggregator.publishing import TICK, as_offered
-
+        digest = self.settings.digest_named(name)
+        usual: dict[str, Any] = {"limit": digest.limit, "minutes": digest.minutes, "languages": self.settings.interests.languages}
+        filters = Filters(by=by, **usual | {key: value for key, value in asked.items() if value is not None})
+        if by != "arrived":
+            return self._digesting().of_period(period, name, filters)
         self.organise()
-        last = self.last_digest(name)
-        period = replace(period, from_at=min(period.from_at, period.to_at - TICK))
-        after_item = last.up_to_item if last else None
-        up_to_item, coverages = self.store.stories.coverage_of_new(after_item, period.from_at)
-        return period, after_item, up_to_item, as_offered(coverages, after_item, period)
+        return self._digesting().of_new(period, self.last_digest(name), name, filters)
+
+    def _digesting(self) -> Digesting:
+        import msgspec
+
+        from aggregator.digest.rank import DigestParams
+        from aggregator.digesting import Digesting
+
+        wishes, params = self.settings.interests, DigestParams(**msgspec.structs.asdict(self.settings.ranking))
+        interests = self.marking.interests(wishes.mute, wishes.boost, wishes.searches)
+        return Digesting(self.store.stories, self.store.feeds, self.subscribed(), params, interests)
+
+    @cached_property
+    def marking(self) -> Marking:
+        """The verbs by which the reader follows, mutes and stars."""
+        from aggregator.marking import Marking
+
+        return Marking(self.store.stories, self.store.items, self.store.marks, self.clock)
 
     def last_digest(self, name: str) -> DigestRecord | None:
         return self.store.digests.last(name)

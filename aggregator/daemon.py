@@ -43,6 +43,9 @@ log = logging.getLogger("aggregator.daemon")
 
 _MIN_REAL_TICK_SECONDS = 0.05
 # a replay at a high speed would otherwise tick without pause
+_LINE_SECONDS = 60.0
+"""Of a host with very many feeds only those are polled in one round whose turn comes in this time; the others stay due, and all
+other hosts' feeds do not wait for them."""
 _WATCH_SECONDS = 1.0
 
 
@@ -222,7 +225,7 @@ class Daemon:
         self._write_metrics()
 
     def _poll(self) -> list[FeedOutcome]:
-        outcomes = self.app.fetch(organise=False, heard=self._heard)
+        outcomes = self.app.fetch(organise=False, heard=self._heard, line_seconds=_LINE_SECONDS)
         grouped = self.app.organise(self._going_on)
         self.counters.grouped_items += grouped
         if grouped:
@@ -259,6 +262,8 @@ def log_outcome(outcome: FeedOutcome) -> None:
     status = f" ({outcome.status})" if outcome.status else ""
     if outcome.error:
         log.warning("polled %s%s: %s%s", outcome.name, status, outcome.error, following)
+    elif outcome.outcome == "throttled":
+        log.info("held back %s: its host needs a rest, or its turn did not come%s", outcome.name, following)
     else:
         log.info("polled %s%s: %d new, %d edited%s", outcome.name, status, outcome.new, outcome.edited, following)
 

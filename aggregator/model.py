@@ -41,6 +41,7 @@ class Feed:
     full_text: bool = False
     weight: float = 1.0
     mute: tuple[str, ...] = ()
+    boost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,16 @@ class ParsedFeed:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """For whom and when a document is read: what normalise needs to make items of it. `language` is what the person says."""
+
+    feed: str
+    feed_url: str
+    now: datetime
+    language: str | None = None
+
+
 # --- items -----------------------------------------------------------------------------------------------------------
 
 
@@ -242,6 +253,15 @@ class Ingested:
     appeared: tuple[int, ...] = ()
     """Items that were known from another feed and now appear in this one too."""
     known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll brought: the feed's new state, its publisher (empty: as it was), and the items of the document."""
+
+    state: FeedState
+    publisher: str = ""
+    items: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +392,19 @@ class StoriesBefore:
     redirects: tuple[tuple[int, int], ...] = ()
 
 
+# --- what the reader marked --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """That a person follows or mutes a topic or a story, or starred an item."""
+
+    kind: Literal["topic", "story", "item"]
+    target_id: int
+    stance: Literal["follow", "mute", "star"]
+    made_at: datetime
+
+
 # --- digest ----------------------------------------------------------------------------------------------------------
 
 
@@ -399,6 +432,14 @@ class DigestStory:
     rank: float
     parts: Mapping[str, float] = field(default_factory=dict)
     """What the rank is made of, by name."""
+    gained: int = 0
+    """Independent publishers that came in the period to a story told before; 0 for a new one."""
+    latest: str = ""
+    """The headline of what the period brought to a story told before, when it says something else than the title."""
+    followed: bool = False
+    starred: bool = False
+    as_line: bool = False
+    """It is there to complete its topic or a saved search, and asks for a line instead of a paragraph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,6 +467,15 @@ class DigestTopic:
 
 
 @dataclass(frozen=True, slots=True)
+class DigestSearch:
+    """A section of the digest: a saved search and the shown stories that match it, best first."""
+
+    name: str
+    query: str
+    story_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """What a reader gets for a period. `counts` are taken before the limit: feeds, items, stories."""
 
@@ -438,6 +488,9 @@ class Digest:
     failed_feeds: tuple[FailedFeed, ...]
     related_titles: Mapping[int, str] = field(default_factory=dict)
     """Titles of the related stories that the digest mentions but may not show."""
+    searches: tuple[DigestSearch, ...] = ()
+    seconds: float = 0.0
+    """About how long the stories take to read."""
     after_item: int | None = None
     up_to_item: int = 0
     """Of a digest of what is new: the items it offers are those with ids in (after_item, up_to_item]; see DigestRecord."""

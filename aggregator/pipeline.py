@@ -1,6 +1,6 @@
 """The order of things; each stage is somebody else's work.
 
-    ingest:    due feeds | claim | fetch -P hosts | parse | normalise | identify | store items and state
+    ingest:    due feeds | claim | fetch -P hosts | parse, normalise -P processes | identify | store items and states, a few polls at once
     organise:  unsorted items | vectorise | assign | repair | link into topics | store            (one writer)
     publish:   a period | select | rank | render | deliver
 
@@ -12,19 +12,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from aggregator.errors import FeedError
-from aggregator.feeds import dedupe, normalise, schedule
-from aggregator.model import Clock, DueFeed, Feed, FeedOutcome, FeedState, Fetched, Item, ParsedFeed
+from aggregator.errors import FeedError, StoreError
+from aggregator.feeds import dedupe, schedule
+from aggregator.model import Clock, DueFeed, Feed, FeedOutcome, FeedState, Fetched, Ingested, Item, ParsedFeed, Polled, Reading
 from aggregator.ports import FeedStore, Fetcher, ItemStore, Organiser, Parser, StoryStore
 
 Heard = Callable[[FeedOutcome], None]
 """Is told each outcome as it comes: a log line, a progress bar."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ingest:
     """The ingest pipe over one set of tools. `jitter` draws from [0, 1) so that feeds do not move in step."""
 
@@ -34,6 +34,10 @@ class Ingest:
     items: ItemStore
     limits: schedule.ScheduleLimits
     jitter: Callable[[], float]
+    _store: GroupCommit = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._store = GroupCommit(self.items)
 
     async def round(self, due: Sequence[DueFeed], clock: Clock, heard: Heard | None = None) -> list[FeedOutcome]:
         """Poll all of `due`; no feed can stop the others. Outcomes in the order of `due`."""
@@ -50,34 +54,87 @@ class Ingest:
     async def poll(self, due: DueFeed, clock: Clock) -> tuple[FeedOutcome, ParsedFeed | None]:
         """Fetch, parse, normalise, identify and store one feed: its items and its new state in one transaction."""
         fetched = await self.fetcher.fetch(due, clock())
-        parsed, problem = await self._read(fetched)
+        parsed, items, problem = await self._read(due, fetched, clock())
         now = clock()
-        items = self._items(due, parsed, now)
         state = schedule.after_poll(due.feed, due.state, fetched, parsed, problem, self.limits, now=now, jitter=self.jitter())
         if parsed is not None:
-            known = self.items.known_links(due.feed.name, [item.canonical_link for item in items if item.canonical_link])
-            identity, items = dedupe.identify(items, state.identity, known)
+            identity, items = dedupe.identify(items, state.identity, self._known_links(due, items))
             state = replace(state, identity=identity)
-        stored = self.items.ingest(state, publisher_of(due.feed, state), items, now)
+        stored = await self._store.put(Polled(state, publisher_of(due.feed, state), items), now)
         outcome = FeedOutcome(
             due.feed.name, fetched.outcome, fetched.status, len(stored.new), len(stored.edited), state.error, state.next_poll_at
         )
         return outcome, parsed
 
-    async def _read(self, fetched: Fetched) -> tuple[ParsedFeed | None, str | None]:
-        """The document, if a body came that is one, and what was wrong with it (fetch trouble first)."""
+    async def _read(self, due: DueFeed, fetched: Fetched, now: datetime) -> tuple[ParsedFeed | None, tuple[Item, ...], str | None]:
+        """The document, if a body came that is one, its items, and what was wrong with it (fetch trouble first)."""
         if fetched.outcome == "same" or (not fetched.body and fetched.outcome != "changed"):
-            return None, fetched.error
+            return None, (), fetched.error
+        reading = Reading(due.feed.name, due.state.fetch_url, now, due.feed.language)
         try:
-            parsed = await self.parser.parse(fetched.body or b"", fetched.headers, fetched.final_url)
+            parsed, items = await self.parser.read(fetched.body or b"", fetched.headers, fetched.final_url, reading)
         except FeedError as error:
-            return None, fetched.error or str(error)
-        return parsed, fetched.error or parsed.error
+            return None, (), fetched.error or str(error)
+        return parsed, items, fetched.error or parsed.error
 
-    def _items(self, due: DueFeed, parsed: ParsedFeed | None, now: datetime) -> tuple[Item, ...]:
-        if parsed is None:
-            return ()
-        return normalise.normalise(parsed, feed=due.feed.name, feed_url=due.state.fetch_url, now=now, language=due.feed.language)
+    def _known_links(self, due: DueFeed, items: Sequence[Item]) -> dict[str, str]:
+        if due.state.last_success_at is None:
+            return {}  # it has shown nothing yet
+        return self.items.known_links(due.feed.name, [item.canonical_link for item in items if item.canonical_link])
+
+
+_LINGER_SECONDS = 0.01
+_MOST_TOGETHER = 100
+_Waiting = list[tuple[Polled, asyncio.Future[Ingested]]]
+
+
+class GroupCommit:
+    """Stores the polls that end at about the same time in one transaction: a commit costs as much as storing ten items.
+
+    It writes in a thread, one batch after the other, so that answers are read meanwhile. When one of a batch cannot be stored, each is
+    tried alone, so that it fails alone. Belongs to one event loop.
+    """
+
+    def __init__(self, items: ItemStore) -> None:
+        self._items = items
+        self._waiting: _Waiting = []
+        self._now = datetime.min
+        self._writer: asyncio.Task[None] | None = None
+
+    async def put(self, polled: Polled, now: datetime) -> Ingested:
+        """Returns when it is stored."""
+        future: asyncio.Future[Ingested] = asyncio.get_running_loop().create_future()
+        self._waiting.append((polled, future))
+        self._now = now
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+        return await future
+
+    async def _write_all(self) -> None:
+        await asyncio.sleep(_LINGER_SECONDS)
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
+            await self._write(batch)
+
+    async def _write(self, batch: _Waiting) -> None:
+        try:
+            stored = await asyncio.to_thread(self._items.ingest_all, [polled for polled, _ in batch], self._now)
+        except Exception as error:
+            if len(batch) == 1 or isinstance(error, StoreError):
+                _fail(batch, error)
+                return
+            for one in batch:
+                await self._write([one])
+            return
+        for (_, future), result in zip(batch, stored, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+
+def _fail(batch: _Waiting, error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
 
 
 def publisher_of(feed: Feed, state: FeedState) -> str:

@@ -18,8 +18,11 @@ from aggregator.model import (
     Fetched,
     Ingested,
     Item,
+    Mark,
     Membership,
     ParsedFeed,
+    Polled,
+    Reading,
     StoriesBefore,
     Story,
     StoryChanges,
@@ -42,6 +45,10 @@ class Parser(Protocol):
 
     async def parse(self, body: bytes, headers: Mapping[str, str], url: str) -> ParsedFeed:
         """Raises FeedError with a sentence when the body is no feed, or took too long or too much memory."""
+        ...
+
+    async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+        """Parse and normalise. The raw items of the ParsedFeed hold their dates only; the Items are whole. Raises as `parse`."""
         ...
 
     def close(self) -> None: ...
@@ -85,6 +92,10 @@ class ItemStore(Protocol):
         title is kept); else a known canonical_link is the same piece under another key or in another feed (a new appearance, never
         an edit by a second feed); else it is new. `items` of one call may repeat keys or links; the first wins.
         """
+        ...
+
+    def ingest_all(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
+        """As `ingest` for several polls, all in one transaction; what each stored, in order."""
         ...
 
     def history(self, from_at: datetime, to_at: datetime) -> list[tuple[Item, int]]:
@@ -189,6 +200,20 @@ class CorrectionStore(Protocol):
     def take_back(self, correction_id: int, changes: StoryChanges, revived: Sequence[int]) -> None:
         """Forget a correction and write what that changes in one transaction: `revived` ids are stories again, and what led to
         them before does so again."""
+        ...
+
+
+class MarkStore(Protocol):
+    def all(self) -> list[Mark]:
+        """Newest first."""
+        ...
+
+    def save(self, mark: Mark) -> None:
+        """A target carries one mark; a second one takes the first one's place."""
+        ...
+
+    def remove(self, kind: str, target_id: int) -> bool:
+        """Whether there was one."""
         ...
 
 

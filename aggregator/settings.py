@@ -31,15 +31,19 @@ from aggregator.kinds import (
     CountOrZero,
     Duration,
     DurationOrNone,
+    Factor,
     FilePath,
     Format,
+    Languages,
     Listen,
     LogFormat,
     LogLevel,
     MaybeCount,
     MaybeDuration,
+    Patterns,
     Port,
     ProxyUrl,
+    Searches,
     SecretRef,
     Security,
     Sender,
@@ -55,6 +59,7 @@ from aggregator.kinds import (
     Word,
     Zone,
 )
+from aggregator.patterns import problem_of
 from aggregator.times import format_duration, parse_duration
 from aggregator.tomlfile import TomlError, did_you_mean, line_of, nearest, parse_toml, to_toml
 
@@ -117,7 +122,37 @@ class DigestSettings(Struct, frozen=True):
     format: Format = "markdown"
     folder: FilePath = ""
     limit: CountOrZero = 30
+    minutes: CountOrZero = 0
+    """0: any time."""
     since: Duration = _DAY
+
+
+class InterestsSettings(Struct, frozen=True):
+    """What the reader wants less or more of, in every digest."""
+
+    mute: Patterns = ()
+    boost: Patterns = ()
+    languages: Languages = ()
+    searches: Searches = ()
+
+
+class RankingSettings(Struct, frozen=True):
+    """What makes a story stand high in a digest: the fields of digest/rank.DigestParams, which says what each means."""
+
+    publishers: Factor = 1.0
+    earlier_share: Share = 0.25
+    freshness: Factor = 0.6
+    freshness_half_life: Factor = 0.25
+    growth: Factor = 0.2
+    weight: Factor = 1.0
+    follow: Factor = 1.5
+    boost: Factor = 1.0
+    lone: Factor = 0.75
+    important_weight: Factor = 2.0
+    like_others: Factor = 0.8
+    same_topic: Factor = 0.2
+    same_publisher: Factor = 0.6
+    near_title: Share = 0.6
 
 
 class MailSettings(Struct, frozen=True):
@@ -170,6 +205,8 @@ class Settings(Struct, frozen=True):
     stories: StoriesSettings = StoriesSettings()
     topics: TopicsSettings = TopicsSettings()
     digest: DigestSettings = DigestSettings()
+    interests: InterestsSettings = InterestsSettings()
+    ranking: RankingSettings = RankingSettings()
     digests: Mapping[str, DigestSettings] = field(default_factory=dict)
     """The [digests.NAME] tables; what one does not say is as in [digest], but for `enabled`."""
     mail: MailSettings = MailSettings()
@@ -219,6 +256,8 @@ _SECTIONS: dict[str, type[Struct]] = {
     "stories": StoriesSettings,
     "topics": TopicsSettings,
     "digest": DigestSettings,
+    "interests": InterestsSettings,
+    "ranking": RankingSettings,
     "mail": MailSettings,
     "webhook": WebhookSettings,
     "daemon": DaemonSettings,
@@ -513,7 +552,7 @@ def _convert(key: str, value: Any, *, file: str, line: int | None) -> Any:
     except (msgspec.ValidationError, ValueError) as error:
         example = to_toml(_written(_default(key), kind)) if _default(key) not in (None, "") else None
         wish = f"it takes {_says(kind)}" + (f"; the default is {example}" if example else "")
-        detail = f" ({error})" if kind is Zone and isinstance(value, str) else ""
+        detail = f" ({error})" if type(error) is ValueError and kind in (Zone, Patterns, Languages) else ""
         raise ConfigError(f"{to_toml(value)} does not fit{detail}: {wish}", file=file, line=line, key=key) from None
     return converted
 
@@ -532,6 +571,17 @@ def _check(value: Any, kind: Any) -> None:
         raise ValueError("out of range")
     if kind is MaybeCount and value is not None and not 1 <= value <= 10_000:
         raise ValueError("out of range")
+    if kind is Patterns:
+        for pattern in value:
+            if problem := problem_of(pattern):
+                raise ValueError(f"“{pattern}” {problem}")
+    if kind is Languages and any(not re.fullmatch(r"[a-z]{2,3}", code) for code in value):
+        raise ValueError("a code has two or three small letters, no region")
+    if kind is Patterns:
+        for problem in filter(None, (f"“{each}” {says}" if (says := problem_of(each)) else None for each in value)):
+            raise ValueError(problem)
+    if kind is Languages and any(not re.fullmatch(r"[a-z]{2,3}", code) for code in value):
+        raise ValueError("a code has two or three small letters and no region")
     if kind is Zone and value:
         try:
             zoneinfo.ZoneInfo(value)
@@ -539,6 +589,11 @@ def _check(value: Any, kind: Any) -> None:
             zones = {name.lower(): name for name in zoneinfo.available_timezones()}
             near = nearest(value, zones)
             raise ValueError(f"no zone of that name; did you mean “{zones[near]}”?" if near else "no zone of that name") from None
+
+
+def takes(key: str) -> str:
+    """What a dotted key takes, in words."""
+    return _says(known_keys()[key])
 
 
 def _says(kind: Any) -> str:

@@ -13,7 +13,6 @@ _FORBIDDEN = re.compile(
     "\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _JOINERS = re.compile("[\u200c\u200d]")
-_SPACE = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n\s*\n\s*")
 _SPACES_IN_LINE = re.compile(r"[^\S\n]+")
 
@@ -23,8 +22,11 @@ def strip_controls(text: str) -> str:
 
     ZWJ and ZWNJ stay where they do their work: between two letters or marks, or after an emoji before another one.
     """
+    if text.isascii() and text.isprintable():
+        return text  # most titles and links
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    text = _FORBIDDEN.sub("", text)
+    if _FORBIDDEN.search(text):
+        text = _FORBIDDEN.sub("", text)
     return _keep_working_joiners(text) if _JOINERS.search(text) else text
 
 
@@ -47,12 +49,15 @@ def _joins(char: str) -> bool:
 
 def one_line(text: str) -> str:
     """Controls out, every run of white space one space, no space at the ends."""
-    return _SPACE.sub(" ", strip_controls(text)).strip()
+    return " ".join(strip_controls(text).split())
 
 
 def paragraphs(text: str) -> str:
     """Controls out, spaces folded inside lines, at most one blank line between paragraphs."""
-    lines = (_SPACES_IN_LINE.sub(" ", line).strip() for line in strip_controls(text).split("\n"))
+    text = strip_controls(text)
+    if "\n" not in text:
+        return " ".join(text.split())
+    lines = (_SPACES_IN_LINE.sub(" ", line).strip() for line in text.split("\n"))
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 

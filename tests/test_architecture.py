@@ -31,10 +31,26 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
             "triggers",
         ),
     ),
-    (4, ("pipeline", "publishing", "subscribing", "archive", "status", "metrics", "correcting", "regrouping", "comparing")),
+    (
+        4,
+        (
+            "pipeline",
+            "publishing",
+            "subscribing",
+            "archive",
+            "status",
+            "metrics",
+            "correcting",
+            "regrouping",
+            "comparing",
+            "digesting",
+            "marking",
+            "suggesting",
+        ),
+    ),
     (3, ("feeds", "stories", "digest", "store")),
     (2, ("settings", "kinds", "ports")),
-    (1, ("model", "errors", "text", "times", "tomlfile", "")),
+    (1, ("model", "errors", "text", "times", "tomlfile", "patterns", "")),
 ]
 ACTS = {"feeds", "stories", "digest", "store"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -74,7 +74,7 @@ def test_every_key_has_a_variable_that_is_understood() -> None:
     texts = {"database": "x.db", "zone": "UTC", "fetch.host_delay": "2s", "fetch.host_connections": "4", "fetch.proxy": "http://p:1"}
     texts |= {"digest.zone": "UTC", "digest.to": "ann@a.example", "mail.to": "ann@a.example", "mail.sender": "News <n@a.example>"}
     texts |= {"digest.webhook": "http://w", "webhook.url": "http://w", "daemon.listen": "127.0.0.1:9469"}
-    texts |= {"mail.password": "env:P", "webhook.secret": "file:/s"}
+    texts |= {"mail.password": "env:P", "webhook.secret": "file:/s", "interests.languages": "en, pl"}
     for key in known_keys():
         default = load_settings(None, HOME).value(key)
         text = texts.get(key) or (",".join(default) if isinstance(default, tuple) else str(default).lower())

@@ -5,14 +5,20 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shlex
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
     from aggregator.app import App
 
 P = ParamSpec("P")
@@ -104,19 +110,92 @@ def colour_wanted() -> bool:
     return stdout_is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def terminal_width() -> int:
+    """Columns of the terminal (COLUMNS goes first), 80 when nobody knows."""
+    return max(20, shutil.get_terminal_size().columns)
+
+
 def print_table(headings: tuple[str, ...], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout: aligned columns on a terminal, tab-separated without headings' rule in a pipe; nothing is cut off."""
+    """A table on stdout: aligned columns on a terminal, tab-separated without headings' rule in a pipe; nothing is cut off.
+
+    Where a terminal is too narrow for columns, each row becomes a block of "HEADING: value" lines.
+    """
     if not stdout_is_terminal():
         for row in (headings, *rows):
             click.echo("\t".join(row))
         return
     from rich.console import Console
+
+    console = Console(no_color=not colour_wanted(), width=terminal_width(), highlight=False, legacy_windows=False)
+    with console.capture() as drawn:
+        if _fits(headings, rows, console.width):
+            console.print(_aligned(headings, rows))
+        else:
+            for row in rows:
+                console.print(*_block(headings, row), sep="\n", end="\n\n")
+    # without the blanks that fill lines up: they wrap where a terminal draws a character wider than expected
+    click.echo("".join(f"{line.rstrip(' ')}\n" for line in drawn.get().splitlines()), nl=False, color=True)
+
+
+NARROWEST = 24
+"""The columns that the longest texts of a table need at least, to be read as text."""
+
+
+def _fits(headings: tuple[str, ...], rows: Sequence[Sequence[str]], width: int) -> bool:
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, cells)) for cells in zip(headings, *rows, strict=True)]
+    return sum(widths) - max(widths) + min(max(widths), NARROWEST) + 2 * (len(widths) - 1) <= width
+
+
+def _aligned(headings: tuple[str, ...], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    widths = [max(map(cell_len, cells)) for cells in zip(headings, *rows, strict=True)]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for place, heading in enumerate(headings):
+        numbers = bool(rows) and all(_is_number(row[place]) for row in rows)
+        longest = widths[place] == max(widths)  # it alone is folded; the others keep to a line
+        table.add_column(heading, overflow="fold", justify="right" if numbers else "left", no_wrap=not longest)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(no_color=not colour_wanted()).print(table)
+    return table
+
+
+def _block(headings: tuple[str, ...], row: Sequence[str]) -> Iterator[Text]:
+    from rich.text import Text
+
+    for heading, cell in zip(headings, row, strict=True):
+        if cell:
+            yield Text.assemble((f"{heading}: " if heading else "", "bold"), cell, overflow="fold")
+
+
+def _is_number(text: str) -> bool:
+    return text == "" or text.replace(".", "", 1).isdigit()
+
+
+def echo_paged(text: str) -> None:
+    """Text on stdout, through $PAGER (else less) when a person sits there and it is taller than the terminal.
+
+    PAGER=cat or an empty PAGER turns that off. Raises BrokenPipeError as click.echo does when nobody reads any more.
+    """
+    pager = os.environ.get("PAGER", "less")
+    tall = text.count("\n") >= shutil.get_terminal_size().lines
+    if not (tall and pager.strip() not in ("", "cat") and sys.stdin.isatty() and stdout_is_terminal() and os.environ.get("TERM") != "dumb"):
+        click.echo(text, nl=False)
+        return
+    # F: leave at once when it fits after all; R: let colours and links through; X: leave the text on the screen
+    environ = {"LESS": "FRX", "LV": "-c", **os.environ}
+    try:
+        process = subprocess.Popen(shlex.split(pager), stdin=subprocess.PIPE, env=environ)
+    except (OSError, ValueError):
+        click.echo(text, nl=False)
+        return
+    while True:
+        try:
+            process.communicate(text.encode())
+            return
+        except KeyboardInterrupt:  # ^C is the pager's while it runs
+            continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.common import colour_wanted, json_option, note, pass_app, stdout_is_terminal
+from aggregator.cli.common import colour_wanted, echo_paged, json_option, note, pass_app, stdout_is_terminal, terminal_width
+from aggregator.cli.completing import complete_tags, complete_topics
 from aggregator.digest.period import check_zone, day_period, new_period, span_period
 from aggregator.digest.render import FORMATS, render
 from aggregator.errors import UsageError
@@ -38,9 +38,14 @@ class Asked:
     limit: int | None
     topic: int | None
     tag: str | None
+    minutes: int | None
+    languages: tuple[str, ...]
+    match: str | None
+    starred: bool
     zone: str | None
     dry_run: bool
     explain: bool
+    no_pager: bool
     as_json: bool
     deliver: bool
 
@@ -54,11 +59,16 @@ class Asked:
 @click.option("--format", type=click.Choice(FORMATS), help="Default: terminal on a terminal, else plain.")
 @click.option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all; - is stdout.")
 @click.option("--limit", type=click.IntRange(min=0), help="Number of stories (default 30, setting digest.limit); 0 shows all.")
-@click.option("--topic", type=int, metavar="ID", help="Only the stories of one topic.")
-@click.option("--tag", metavar="TAG", help="Only stories that feeds with this tag tell.")
+@click.option("--topic", type=int, metavar="ID", shell_complete=complete_topics, help="Only the stories of one topic.")
+@click.option("--tag", metavar="TAG", shell_complete=complete_tags, help="Only stories that feeds with this tag tell.")
+@click.option("--minutes", type=click.IntRange(min=0), help="As many stories as can be read in this time (setting digest.minutes; 0: any).")
+@click.option("--language", "languages", multiple=True, metavar="CODE", help="Only stories in this language; may be given several times.")
+@click.option("--match", metavar="QUERY", help='Only stories with all these words, "phrases" and /expressions/, and no -words.')
+@click.option("--starred", is_flag=True, help="Only stories with a starred item.")
 @click.option("--zone", metavar="ZONE", help="Time zone of --date, --since and --until and of the output, for example Europe/Warsaw.")
 @click.option("--dry-run", is_flag=True, help="Print it, but deliver and mark nothing.")
 @click.option("--explain", is_flag=True, help="Say at each story what its rank is made of.")
+@click.option("--no-pager", is_flag=True, help="Do not hand a long digest to $PAGER (else less) on a terminal.")
 @click.option("--deliver", is_flag=True, help="Hand what is new to the targets of the settings instead of printing; implies --new.")
 @json_option
 @pass_app
@@ -72,6 +82,8 @@ def digest(app: App, /, **options: object) -> None:
       aggregator digest --new --as morning               what came since the last one of that name
       aggregator digest --since 7d --format markdown --output week.md
       aggregator digest --tag tech --limit 10 --explain
+      aggregator digest --minutes 5                      as much as can be read in that time
+      aggregator digest --match 'border -"El Paso"'      what has these words
 
     --date, --since and --until go by the time of publication, --new by the time of arrival. A complete write to stdout or
     --output with --new counts as delivered for that name, unless --dry-run.
@@ -97,6 +109,10 @@ def _make_and_hand_over(app: App, asked: Asked) -> Digest:
         limit=app.settings.digest.limit if asked.limit is None else asked.limit,
         topic=asked.topic,
         tag=asked.tag,
+        minutes=asked.minutes,
+        languages=tuple(code.casefold() for code in asked.languages) or None,
+        match=asked.match,
+        starred=asked.starred or None,
     )
     if asked.deliver and not asked.dry_run:
         note(f"Delivered to {app.deliver_digest(made, format if asked.format or asked.as_json else None)}.")
@@ -157,7 +173,7 @@ def terminal_look() -> Look:
     from aggregator.digest.terminal import Look
 
     links = stdout_is_terminal() and os.environ.get("TERM") != "dumb"
-    return Look(width=shutil.get_terminal_size().columns, colour=colour_wanted(), links=links)
+    return Look(width=terminal_width(), colour=colour_wanted(), links=links)
 
 
 def _put_out(app: App, asked: Asked, made: Digest, format: str) -> None:
@@ -170,4 +186,7 @@ def _put_out(app: App, asked: Asked, made: Digest, format: str) -> None:
         note(f"Digest written to {asked.output}.")
         return
     # echo flushes: a reader who went away is noticed here, before the digest counts as delivered
-    click.echo(text, nl=False)
+    if format == "terminal" and not asked.no_pager:
+        echo_paged(text)
+    else:
+        click.echo(text, nl=False)

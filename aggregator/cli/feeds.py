@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aggregator.cli import suggestions
 from aggregator.cli.common import (
     SOME_FEEDS_FAILED,
     dry_run_option,
@@ -20,6 +21,7 @@ from aggregator.cli.common import (
     print_table,
     warn,
 )
+from aggregator.cli.completing import complete_feeds, complete_tags
 from aggregator.errors import FeedError, NotFoundError, UsageError
 from aggregator.times import ago, iso
 
@@ -42,10 +44,11 @@ def feeds() -> None:
       aggregator feeds list --tag world
       aggregator feeds set bbc-world tags=world,uk interval=2h
       aggregator feeds status                               which feeds fail, when each is polled next
+      aggregator feeds suggest                              what the list could gain or lose
     """
 
 
-tag_option = click.option("--tag", "tags", multiple=True, help="Tag; may be given several times.")
+tag_option = click.option("--tag", "tags", multiple=True, shell_complete=complete_tags, help="Tag; may be given several times.")
 
 
 # --- the list -----------------------------------------------------------------------------------------------------
@@ -208,7 +211,7 @@ def _candidate_json(candidate: Candidate) -> dict[str, Any]:
 
 
 @feeds.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_feeds)
 @dry_run_option
 @json_option
 @pass_app
@@ -224,7 +227,7 @@ def remove(app: App, names: tuple[str, ...], dry_run: bool, as_json: bool) -> No
 
 
 @feeds.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_feeds)
 @dry_run_option
 @json_option
 @pass_app
@@ -239,7 +242,7 @@ def enable(app: App, names: tuple[str, ...], dry_run: bool, as_json: bool) -> No
 
 
 @feeds.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_feeds)
 @dry_run_option
 @json_option
 @pass_app
@@ -280,7 +283,7 @@ def _tell_change(change: Change, done: str, dry_run: bool) -> None:
 
 
 @feeds.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_feeds)
 @click.argument("assignments", nargs=-1, required=True, metavar="KEY=VALUE...")
 @dry_run_option
 @json_option
@@ -289,7 +292,7 @@ def set_keys(app: App, name: str, assignments: tuple[str, ...], dry_run: bool, a
     """Change keys of a feed. KEY= without a value takes the key out.
 
     \b
-    Keys: name url title tags enabled interval language user_agent auth proxy allow_private full_text weight mute
+    Keys: name url title tags enabled interval language user_agent auth proxy allow_private full_text weight mute boost
     Examples:
       aggregator feeds set bbc-world tags=world,uk interval=2h
       aggregator feeds set bbc-world title="BBC World" weight=1.5
@@ -311,13 +314,15 @@ def set_keys(app: App, name: str, assignments: tuple[str, ...], dry_run: bool, a
 
 
 @feeds.command(short_help="Edit feeds.toml, checked before it counts.")
+@dry_run_option
 @pass_app
-def edit(app: App) -> None:
+def edit(app: App, dry_run: bool) -> None:
     """Open feeds.toml in the editor ($VISUAL, $EDITOR); it is checked before it replaces the old one.
 
     \b
     Examples:
       aggregator feeds edit
+      aggregator feeds edit --dry-run              try an edit: see what it would change
       EDITOR=nano aggregator feeds edit
     """
     from aggregator.cli.editing import edit_until_valid, keep_draft
@@ -331,7 +336,10 @@ def edit(app: App) -> None:
         return
     if app.feed_list.text() != before:
         raise UsageError(f"{path} was changed by someone else meanwhile; your draft is kept in {keep_draft(edited)}")
-    app.feed_list.replace_text(edited)
+    change = app.feed_list.replace_text(edited, dry_run=dry_run)
+    if dry_run:
+        click.echo(change.diff)
+        return
     _tell_notices(app)
     note(f"{path} holds {len(app.feed_list.load())} feeds now.")
 
@@ -344,7 +352,7 @@ def _ignore(_: object) -> None:
 
 
 @feeds.command(short_help="Ask feeds now and say how each is.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete_feeds)
 @click.option("--ignore-failures", is_flag=True, help="Exit 0 even when some feeds failed.")
 @json_option
 @pass_app
@@ -381,7 +389,7 @@ def _checked_json(checked: CheckedFeed) -> dict[str, Any]:
 
 
 @feeds.command(short_help="Show the health of each feed.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete_feeds)
 @json_option
 @pass_app
 def status(app: App, names: tuple[str, ...], as_json: bool) -> None:
@@ -527,3 +535,6 @@ def export(app: App, tags: tuple[str, ...], output: str) -> None:
 
     replace_text(Path(output), text)
     note(f"{len(chosen)} feeds written to {output}")
+
+
+suggestions.add_to(feeds)

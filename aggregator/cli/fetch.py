@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aggregator.cli.common import SOME_FEEDS_FAILED, echo_json, json_option, note, pass_app, session, stderr_is_terminal, warn
+from aggregator.cli.completing import complete_feeds
 from aggregator.times import iso
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete_feeds)
 @click.option("--force", is_flag=True, help="Poll before the interval is over: always conditional, never past a Retry-After.")
 @click.option("--no-organise", is_flag=True, help="Store the items, but do not group them yet.")
 @click.option("--ignore-failures", is_flag=True, help="Exit 0 even when some feeds failed.")
@@ -69,7 +70,10 @@ def _tell(outcomes: list[FeedOutcome], grouped: int, next_step: str | None) -> N
         return
     failed = sum(1 for outcome in outcomes if outcome.error)
     new, edited = sum(outcome.new for outcome in outcomes), sum(outcome.edited for outcome in outcomes)
-    note(f"{len(outcomes)} feeds polled, {failed} failed; {new} new items, {edited} edited; {grouped} grouped.")
+    held = sum(1 for outcome in outcomes if outcome.outcome == "throttled" and not outcome.error)
+    note(f"{len(outcomes) - held} feeds polled, {failed} failed; {new} new items, {edited} edited; {grouped} grouped.")
+    if held:
+        note(f"{held} feeds were held back, since their host did not answer or asked for a rest; `aggregator feeds status` says when next.")
 
 
 def to_json(outcome: FeedOutcome) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
+from aggregator.cli import marking
 from aggregator.cli.common import echo_json, json_option, note, pass_app, session, stderr_is_terminal, warn
 from aggregator.errors import ArchiveError, NotFoundError
 from aggregator.times import iso, spell_seconds
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def items() -> None:
-    """Import, export and show items.
+    """Import, export, show and star items.
 
     \b
     Examples:
       aggregator items import archive.jsonl.gz
       aggregator items export --output everything.jsonl.gz
       aggregator items show 1234
+      aggregator items star 1234              keep it; `aggregator digest --starred` shows its story
     """
 
 
@@ -238,3 +240,6 @@ def _lines(shown: dict[str, Any]) -> Iterator[str]:
     if shown["summary"]:
         yield ""
         yield shown["summary"]
+
+
+marking.add_to(items, "item")

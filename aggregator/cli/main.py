@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -26,8 +27,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("aggregator.cli.evaluate:evaluate", "Score the grouping against a labelled archive."),
     "db": ("aggregator.cli.db:db", "Check, back up, prune and upgrade the database."),
     "doctor": ("aggregator.cli.doctor:doctor", "Find out what is wrong, and what to do about it."),
+    "completion": ("aggregator.cli.completion:completion", "Teach the shell to complete names and ids."),
     "config": ("aggregator.cli.config:config", "Show, check and edit the settings."),
 }
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads our stdout any more (head, less)."""
 
 
 class LazyGroup(click.Group):
@@ -42,6 +48,12 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would exit with 1
+            raise ReaderGoneError from None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -102,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:
+    except (ReaderGoneError, BrokenPipeError):
         _silence_stdout()
         sys.exit(0)
     except KeyboardInterrupt:

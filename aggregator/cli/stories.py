@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aggregator.cli import corrections, explaining, story_page
+from aggregator.cli import corrections, explaining, marking, story_page
 from aggregator.cli.common import echo_json, json_option, note, pass_app, print_table
+from aggregator.cli.completing import complete_stories, complete_topics
 from aggregator.times import iso
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def stories() -> None:
       aggregator stories show 345             its phase, who told it first, its items and related stories
       aggregator stories explain 345          why each item is in it
       aggregator stories merge 345 350        these are one event; split, move, --undo
+      aggregator stories follow 345           it stands higher in digests; mute keeps it out
       aggregator stories rebuild              group anew, with the settings of today
       aggregator stories list --json          for scripts
     """
@@ -36,7 +38,7 @@ def stories() -> None:
 
 @stories.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Number of stories.")
-@click.option("--topic", type=int, metavar="ID", help="Only the stories of this topic.")
+@click.option("--topic", type=int, metavar="ID", shell_complete=complete_topics, help="Only the stories of this topic.")
 @click.option("--since", metavar="TIME", help="Only stories with an item since then: 24h, 7d, or 2023-12-27T18:00.")
 @click.option("--phase", type=click.Choice(["new", "growing", "fading"]), help="Only stories that are in this phase now.")
 @json_option
@@ -46,6 +48,12 @@ def list_stories(app: App, limit: int, topic: int | None, since: str | None, pha
 
     A story is new for a day, unless it falls silent for 12 hours. After that it is growing while two or more independent
     publishers report on it in 12 hours, no fewer than in the 12 before; it is fading when they are half as many, or fewer than two.
+
+    \b
+    Examples:
+      aggregator stories list --since 24h
+      aggregator stories list --phase growing --limit 10
+      aggregator stories list --topic 12 --json
     """
     found = app.stories(limit=limit, topic=topic, since=_moment(app, since) if since else None, phase=phase)
     if as_json:
@@ -62,13 +70,18 @@ def list_stories(app: App, limit: int, topic: int | None, since: str | None, pha
 
 
 @stories.command("show")
-@click.argument("story_id", metavar="ID", type=int)
+@click.argument("story_id", metavar="ID", type=int, shell_complete=complete_stories)
 @json_option
 @pass_app
 def show_story(app: App, story_id: int, as_json: bool) -> None:
     """Show a story: its phase, who reported it first, how late the others were, and its items, oldest first.
 
     The id of a merged story leads to the one it became part of.
+
+    \b
+    Examples:
+      aggregator stories show 345
+      aggregator stories show 345 --json
     """
     coverage = app.store.stories.story(story_id)
     if not as_json:
@@ -80,7 +93,7 @@ def show_story(app: App, story_id: int, as_json: bool) -> None:
 
 
 @stories.command("explain")
-@click.argument("story_id", metavar="ID", type=int)
+@click.argument("story_id", metavar="ID", type=int, shell_complete=complete_stories)
 @click.argument("items", metavar="[ITEM [ITEM]]", type=int, nargs=-1)
 @click.option("--item", "item_id", type=int, metavar="ID", help="Only this item (the same as ITEM).")
 @click.option("--what-if", "thresholds", metavar="NAME=VALUE", multiple=True, help="What the story would be at threshold=, merge=.")
@@ -116,6 +129,7 @@ def explain_story(app: App, story_id: int, items: tuple[int, ...], item_id: int 
 
 corrections.add_to(stories)
 explaining.add_to(stories)
+marking.add_to(stories, "story")
 
 
 def story_to_json(story: Story) -> dict[str, Any]:

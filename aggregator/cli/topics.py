@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aggregator.cli import marking
 from aggregator.cli.common import echo_json, json_option, note, pass_app, print_table
+from aggregator.cli.completing import complete_topics
 from aggregator.times import iso
 
 if TYPE_CHECKING:
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def topics() -> None:
-    """List and show topics: sagas of several stories.
+    """List, show, follow and mute topics: sagas of several stories.
 
     \b
     Examples:
       aggregator topics list             the topics with the newest stories
       aggregator topics show 12          the stories of topic 12, newest first
+      aggregator topics follow 12        its stories stand higher in digests; mute keeps them out
       aggregator topics list --json      for scripts
     """
 
@@ -34,7 +37,13 @@ def topics() -> None:
 @json_option
 @pass_app
 def list_topics(app: App, limit: int, as_json: bool) -> None:
-    """List topics, those with the newest stories first."""
+    """List topics, those with the newest stories first.
+
+    \b
+    Examples:
+      aggregator topics list
+      aggregator topics list --limit 0 --json
+    """
     found = app.store.stories.topics(limit=limit or None)
     if as_json:
         echo_json({"version": 1, "topics": [topic_to_json(topic) for topic in found]})
@@ -50,11 +59,17 @@ def list_topics(app: App, limit: int, as_json: bool) -> None:
 
 
 @topics.command("show")
-@click.argument("topic_id", metavar="ID", type=int)
+@click.argument("topic_id", metavar="ID", type=int, shell_complete=complete_topics)
 @json_option
 @pass_app
 def show_topic(app: App, topic_id: int, as_json: bool) -> None:
-    """Show a topic and its stories, newest first. The id of a merged topic leads to the one it became part of."""
+    """Show a topic and its stories, newest first. The id of a merged topic leads to the one it became part of.
+
+    \b
+    Examples:
+      aggregator topics show 12
+      aggregator topics show 12 --json
+    """
     topic, stories = app.store.stories.topic(app.store.stories.resolve_topic(topic_id))
     if as_json:
         echo_json({"version": 1, "topic": topic_to_json(topic), "stories": [_story_to_json(story) for story in _newest_first(stories)]})
@@ -67,6 +82,9 @@ def show_topic(app: App, topic_id: int, as_json: bool) -> None:
     if rows:
         click.echo()
         print_table(("STORY", "TITLE", "PUBLISHERS", "LAST SEEN"), rows)
+
+
+marking.add_to(topics, "topic")
 
 
 def topic_to_json(topic: Topic) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def _entry(feed: ElementTree.Element, told: Told, topic: str, explain: bool) -> 
 
 def _content(told: Told, explain: bool) -> str:
     # no "3 h ago" here: an entry is read long after it was made
-    lines = [" · ".join(filter(None, (told.facts[0], told.bar))), told.brief]
+    lines = [" · ".join(filter(None, (told.facts[0], told.bar))), f"New: {told.news}" if told.news else "", told.brief]
     links = ", ".join(_anchor(link) for link in (told.best, *told.others))
     after = [f"Media: {told.media}" if told.media else "", f"Related: {layout.related_words(told, numbers=False)}" if told.related else ""]
     after.append(layout.explained(told) if explain else "")

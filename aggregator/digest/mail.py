@@ -16,6 +16,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from zoneinfo import ZoneInfo
 
+from aggregator.digest.mail_body import list_id, references
 from aggregator.digest.period import TICK
 from aggregator.errors import DeliveryError
 from aggregator.model import Delivery
@@ -48,7 +49,7 @@ class MailCourier:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        return ("plain", "html")
+        return ("plain", "mail")
 
     def place(self, delivery: Delivery, taken: Collection[str]) -> str:
         return self.address
@@ -104,10 +105,13 @@ def to_message(delivery: Delivery, sender: str, address: str) -> EmailMessage:
     message["To"] = address
     message["Date"] = format_datetime(delivery.period.to_at)
     message["Message-ID"] = f"<{delivery.key}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+    host = parseaddr(sender)[1].rpartition("@")[2]
+    message["References"] = " ".join(references(delivery.name, delivery.period, host))  # so that the days thread
+    message["List-Id"] = list_id(delivery.name, host)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence note shall answer it
     message.set_content(delivery.parts.get("plain", ""))
-    if "html" in delivery.parts:
-        message.add_alternative(delivery.parts["html"], subtype="html")
+    if html := delivery.parts.get("mail") or delivery.parts.get("html"):  # a page, in what waited since an older version
+        message.add_alternative(html, subtype="html")
     return message
 
 

@@ -66,6 +66,9 @@ def _story(told: Told, explain: bool) -> Iterator[str]:
     yield ""
     yield escape(layout.fact_line(told))
     yield ""
+    if told.news:
+        yield f"**New:** {escape(told.news)}"
+        yield ""
     if told.brief:
         yield escape(told.brief)
         yield ""
@@ -88,8 +91,7 @@ def _publishers(best: Link, others: tuple[Link, ...]) -> str:
 
 
 def _line(told: Told, explain: bool) -> Iterator[str]:
-    tail = " · ".join(filter(None, (told.best.publisher, told.facts[1], told.media)))
-    yield f"- {told.number}\\. {link(told.title, told.url)} · {escape(tail)}"
+    yield f"- {told.number}\\. {link(told.title, told.url)} · {escape(told.line)}"
     if explain:
         yield f"  Why: {escape(layout.explained(told))}"
 
@@ -99,7 +101,7 @@ def _media(digest: Digest) -> Iterator[str]:
         return
     yield f"## {layout.MEDIA}"
     yield ""
-    for line in map(layout.media_line, digest.media):
+    for line in layout.media_lines(digest.media):
         yield f"- {link(line.title, line.url or line.page)} · {escape(line.facts)} · {line.kind}"
     yield ""
 

@@ -39,6 +39,8 @@ def _lines(digest: Digest, explain: bool) -> Iterator[str]:
 def _story(told: Told, explain: bool) -> Iterator[str]:
     yield f"{told.number}. {told.title}"
     yield f"   {layout.fact_line(told)}"
+    if told.news:
+        yield f"   New: {told.news}"
     if told.brief:
         yield f"   {told.brief}"
     for link in (told.best, *told.others):
@@ -53,7 +55,11 @@ def _story(told: Told, explain: bool) -> Iterator[str]:
 
 
 def _line(told: Told, explain: bool) -> Iterator[str]:
-    yield f"{told.number}. {told.title} · {told.best.publisher} · {told.facts[1]}" + (f" · {told.media}" if told.media else "")
+    if layout.is_right_to_left(told.title + told.line):
+        yield f"{told.number}. {told.title}"
+        yield f"   {told.line}"
+    else:
+        yield f"{told.number}. {told.title} · {told.line}"
     if told.url:
         yield f"   {told.url}"
     if explain:
@@ -65,7 +71,7 @@ def _media(digest: Digest) -> Iterator[str]:
         return
     yield layout.MEDIA.upper()
     yield ""
-    for line in map(layout.media_line, digest.media):
+    for line in layout.media_lines(digest.media):
         yield line.title
         yield f"   {line.facts} · {line.kind}"
         if line.url or line.page:

@@ -6,9 +6,10 @@ A story's rank is a sum whose parts have names (`digest --explain` prints them):
     freshness    halves each quarter of the period that its newest item lies before the period's end
     growth       log2 of independent publishers who came in the period's second half against the first, within ±2
     weight       log2 of the best feed weight among its items of the period
-    follow       its topic is followed
+    follow       it, or its topic, is followed
+    boost        it has a word that the reader wants more of
     lone         nobody else tells it, so it stands behind what several tell ...
-    important    ... unless its feed's weight or a followed topic says that the reader wants it
+    important    ... unless its feed's weight, a followed topic or a boosted word says that the reader wants it
     like others  maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): its words stand higher up already
     same topic   the k-th story of one saga pays log2(k)
     same feed    the k-th story that one publisher tells alone pays log2(k)
@@ -28,7 +29,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class DigestParams:
-    """What the parts of the rank weigh, and when two stories count as the same to a reader."""
+    """What the parts of the rank weigh, and when two stories count as the same to a reader (settings [ranking])."""
 
     publishers: float = 1.0
     earlier_share: float = 0.25
@@ -39,6 +40,7 @@ class DigestParams:
     growth: float = 0.2
     weight: float = 1.0
     follow: float = 1.5
+    boost: float = 1.0
     lone: float = 0.75
     important_weight: float = 2.0
     """A lone item of a feed of at least this weight is no also-ran."""
@@ -64,6 +66,7 @@ class Candidate:
     words: frozenset[str]
     topic: int | None = None
     followed: bool = False
+    boosted: bool = False
     alone: bool = False
 
 
@@ -85,10 +88,11 @@ def base_parts(candidate: Candidate, from_at: datetime, to_at: datetime, params:
         "growth": params.growth * _growth(candidate.arrivals, from_at, to_at),
         "weight": params.weight * math.log2(max(candidate.weight, 0.01)),
         "follow": params.follow if candidate.followed else 0.0,
+        "boost": params.boost if candidate.boosted else 0.0,
     }
     if candidate.alone:
         parts["lone"] = -params.lone
-        if candidate.followed or candidate.weight >= params.important_weight:
+        if candidate.followed or candidate.boosted or candidate.weight >= params.important_weight:
             parts["important"] = params.lone
     return parts
 
@@ -96,7 +100,7 @@ def base_parts(candidate: Candidate, from_at: datetime, to_at: datetime, params:
 def _freshness(last_at: datetime, from_at: datetime, to_at: datetime, half_life: float) -> float:
     length = max((to_at - from_at).total_seconds(), 1.0)
     age = max((to_at - last_at).total_seconds(), 0.0)
-    return math.exp2(-age / (length * half_life))
+    return math.exp2(-age / (length * half_life)) if half_life else 0.0
 
 
 def _growth(arrivals: Sequence[datetime], from_at: datetime, to_at: datetime) -> float:

@@ -14,7 +14,10 @@ FORMATS = ("terminal", "plain", "markdown", "html", "json", "atom")
 
 
 def render(digest: Digest, format: str, *, look: Look | None = None, explain: bool = False) -> str:
-    """The digest as text ending in a newline. `look` is for the terminal alone (default: 80 columns, no colour, no links)."""
+    """The digest as text ending in a newline; besides FORMATS there is "mail", the HTML body of one.
+
+    `look` is for the terminal alone (default: 80 columns, no colour, no links).
+    """
     if format == "terminal":
         from aggregator.digest.terminal import Look, to_terminal
 
@@ -35,6 +38,10 @@ def render(digest: Digest, format: str, *, look: Look | None = None, explain: bo
         from aggregator.digest.to_json import to_json
 
         return to_json(digest, explain=explain)
+    if format == "mail":
+        from aggregator.digest.mail_body import mail_parts
+
+        return mail_parts(digest)[0]
     if format == "atom":
         from aggregator.digest.atom import to_atom
 

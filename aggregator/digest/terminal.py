@@ -7,6 +7,7 @@ than 100 columns, because longer lines are hard to read. Links are OSC 8 where t
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     Piece = tuple[str, str | Style]
 
 MEASURE = 100
+_TRAILING = re.compile(r" +((?:\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\)*)$")
+"""Blanks at a line's end, also before the escapes that close it."""
 MEDIA_SHOWN = 20
 _ACCENT = "bold cyan"
 _PHASES = {"growing": "green", "fading": "dim"}
@@ -56,7 +59,7 @@ def to_terminal(digest: Digest, look: Look = Look(), *, explain: bool = False) -
         _environ={},
     )
     console.print(Group(*_Page(digest, look, explain).parts()))
-    return "\n".join(line.rstrip(" ") for line in out.getvalue().split("\n"))
+    return "\n".join(_TRAILING.sub(r"\1", line) for line in out.getvalue().split("\n"))
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,8 @@ class _Page:
     def story(self, told: Told) -> Iterator[Text]:
         yield self.text(self.linked(told.title, told.url, "bold"))
         yield self.facts(told)
+        if told.news:
+            yield self.text(("New: ", "bold green"), (told.news, "green"))
         if told.brief:
             yield self.text((told.brief, ""))
         yield from self.publishers(told)
@@ -134,8 +139,6 @@ class _Page:
             pieces += [(" · ", "dim"), (fact, _PHASES.get(fact, "dim"))]
         if told.bar and self.look.width >= 60:
             pieces += [("  ", ""), (told.bar, "cyan")]
-        if told.topic:
-            pieces += [("  " if told.bar and self.look.width >= 60 else " · ", "dim"), (told.topic, "italic dim")]
         return self.text(*pieces[1:])
 
     def publishers(self, told: Told) -> Iterator[Text]:
@@ -153,8 +156,11 @@ class _Page:
         return self.text((f"{link.publisher}: ", ""), (link.url or "no link", "dim"))
 
     def line(self, told: Told) -> Iterator[Text]:
-        tail = " · ".join(filter(None, (told.best.publisher, told.facts[1], told.media)))
-        yield self.text(self.linked(told.title, told.url), (f"  {tail}", "dim"))
+        if layout.is_right_to_left(told.title + told.line):
+            yield self.text(self.linked(told.title, told.url))
+            yield self.text((told.line, "dim"))
+        else:
+            yield self.text(self.linked(told.title, told.url), (f"  {told.line}", "dim"))
         if told.url and not self.look.links:
             yield self.text((told.url, "dim"))
         if self.explain:
@@ -167,7 +173,7 @@ class _Page:
             return
         yield self.heading(layout.MEDIA)
         yield ""
-        for line in map(layout.media_line, self.digest.media[:MEDIA_SHOWN]):
+        for line in layout.media_lines(self.digest.media)[:MEDIA_SHOWN]:
             url = line.url or line.page
             rows = [self.text(self.linked(line.title, url)), self.text((f"{line.facts} · {line.kind}", "dim"))]
             if url and not self.look.links:
@@ -181,6 +187,8 @@ class _Page:
             return
         yield self.heading(layout.FAILED)
         yield ""
-        for failed in self.digest.failed_feeds:
+        for failed in self.digest.failed_feeds[: layout.FAILED_SHOWN]:
             yield self.indented("!", [self.text((layout.failed_line(failed, self.digest.period), "dim"))])
-        yield self.indented("", [self.text((f"{layout.STATUS_COMMAND}", "bold"), (" says more.", "dim"))])
+        more = len(self.digest.failed_feeds) - layout.FAILED_SHOWN
+        others = f"and {more:,} more; " if more > 0 else ""
+        yield self.indented("", [self.text((others, "dim"), (f"{layout.STATUS_COMMAND}", "bold"), (" says more.", "dim"))])

@@ -27,6 +27,10 @@ def to_object(digest: Digest, *, explain: bool = False) -> JsonObject:
         "stories": [_story(story, explain) for story in digest.stories],
         "media": [_digest_media(one) for one in digest.media],
         "failed_feeds": [_failed(feed) for feed in digest.failed_feeds],
+        "searches": [
+            {"name": one_line(search.name), "query": search.query, "stories": list(search.story_ids)} for search in digest.searches
+        ],
+        "reading_seconds": round(digest.seconds),
     }
 
 
@@ -45,6 +49,11 @@ def _story(shown: DigestStory, explain: bool) -> JsonObject:
         "related": list(story.related),
         "new": shown.new,
         "phase": shown.phase,
+        "gained": shown.gained,
+        "latest": one_line(shown.latest),
+        "followed": shown.followed,
+        "starred": shown.starred,
+        "as_line": shown.as_line,
     }
     if explain:
         found["rank"] = round(shown.rank, 4)

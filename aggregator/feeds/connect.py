@@ -1,4 +1,4 @@
-"""EDGE: open connections only to addresses that were judged, and keep them in pools.
+"""EDGE: open connections only to addresses that were judged, and keep them for the next request to the same place.
 
 A name is resolved once and the connection goes to the very address that was judged, so that no second answer of the name
 server can lead elsewhere; TLS and the Host header still see the name. What an address may be is decided in addresses.py.
@@ -9,23 +9,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpcore2
 
 from aggregator.feeds.addresses import Kind, NameUnknownError, judge, parse_address, permitted
+from aggregator.feeds.patience import Patience, patience
+from aggregator.feeds.streams import StreamBackend
 
 Lookup = Callable[[str], list[str]]
 """Addresses of a host name, as the system's resolver gives them. Blocks; raises OSError. Tests bring their own."""
 
 _REMEMBER_SECONDS = 30.0
 _LOOKUP_THREADS = 16
-
-_opened: ContextVar[list[str] | None] = ContextVar("opened", default=None)
 
 
 def system_lookup(host: str) -> list[str]:
@@ -75,8 +74,13 @@ def _mark_seen(answer: asyncio.Future[list[str]]) -> None:
         answer.exception()
 
 
+_KEEP_SECONDS = 5.0
+_BROKEN = (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError)
+_Place = tuple[bool, httpcore2.Origin]
+
+
 class Network:
-    """Makes connection pools whose every connection goes to a judged address. Belongs to one event loop.
+    """Sends requests over connections that all go to judged addresses. Belongs to one event loop.
 
     `lookup` and `backend` are the two things that touch the world; tests bring their own. One SSLContext is shared by all.
     """
@@ -85,42 +89,88 @@ class Network:
         self, *, lookup: Lookup = system_lookup, backend: httpcore2.AsyncNetworkBackend | None = None, connections: int = 64
     ) -> None:
         self._resolver = Resolver(lookup)
-        self._backend = backend or httpcore2.AnyIOBackend()
+        backend = backend or StreamBackend()
+        self._backends = {private: _CheckedBackend(self._resolver, backend, private=private) for private in (False, True)}
         self._connections = connections
         self._ssl_context: ssl.SSLContext | None = None
-        self._pools: dict[tuple[bool, bool, str | None], httpcore2.AsyncConnectionPool] = {}
+        self._idle: dict[httpcore2.AsyncHTTPConnection, _Place] = {}
+        self._proxies: dict[str, httpcore2.AsyncConnectionPool] = {}
 
     async def kind(self, host: str) -> Kind:
         """What `host` leads to: "public" when any of its addresses is, else "private" when any is. Raises NameUnknownError."""
         kinds = {judge(address) for text in await self._resolver.addresses(host) if (address := parse_address(text)) is not None}
         return "public" if "public" in kinds else "private" if "private" in kinds else "forbidden"
 
-    @contextmanager
-    def watch(self) -> Iterator[list[str]]:
-        """A list of the addresses that the current task connects to meanwhile: empty means a kept connection was used again."""
-        opened: list[str] = []
-        token = _opened.set(opened)
-        try:
-            yield opened
-        finally:
-            _opened.reset(token)
+    @asynccontextmanager
+    async def send(self, request: httpcore2.Request, *, private: bool, proxy: str | None = None) -> AsyncIterator[httpcore2.Response]:
+        """The answer to a request, its body not read yet. Raises what httpcore2 raises, NameUnknownError and AddressRefusedError.
 
-    def pool(self, *, private: bool, secure: bool = True, proxy: str | None = None) -> httpcore2.AsyncConnectionPool:
-        """Connections to public addresses, and with `private` to private ones; never shared between the two.
-
-        `secure` is for https. Through a `proxy` (http, https or socks5 URL, user:password@ allowed) only the proxy's address is judged.
+        Only public addresses are connected to, and with `private` also private ones; connections are never shared between the two.
+        Through a `proxy` (http, https or socks5 URL, user:password@ allowed) only the proxy's address is judged.
         """
-        key = (private or proxy is not None, secure or proxy is not None, proxy)
-        if key not in self._pools:
-            self._pools[key] = httpcore2.AsyncConnectionPool(
-                ssl_context=self._certificates() if key[1] else None,
-                proxy=_proxy(proxy) if proxy else None,
+        if proxy is not None:
+            response = await self._proxy_pool(proxy).handle_async_request(request)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+            return
+        place = (private, request.url.origin)
+        connection, response = await self._ask(place, request)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+            await self._keep(place, connection)
+
+    async def _ask(self, place: _Place, request: httpcore2.Request) -> tuple[httpcore2.AsyncHTTPConnection, httpcore2.Response]:
+        kept = await self._kept(place)
+        if kept is not None:
+            try:
+                return kept, await _handle(kept, request)
+            except _BROKEN:
+                # a kept connection that the server closed at this very moment says nothing about the server: ask once anew
+                pass
+        connection = self._connection(place)
+        return connection, await _handle(connection, request)
+
+    def _connection(self, place: _Place) -> httpcore2.AsyncHTTPConnection:
+        private, origin = place
+        context = self._certificates() if origin.scheme == b"https" else None
+        backend = self._backends[private]
+        return httpcore2.AsyncHTTPConnection(origin, ssl_context=context, keepalive_expiry=_KEEP_SECONDS, network_backend=backend)
+
+    async def _kept(self, place: _Place) -> httpcore2.AsyncHTTPConnection | None:
+        """An idle connection to the place that is still good."""
+        for connection in [connection for connection, its in self._idle.items() if its == place]:
+            del self._idle[connection]
+            if not connection.has_expired():
+                return connection
+            await connection.aclose()
+        return None
+
+    async def _keep(self, place: _Place, connection: httpcore2.AsyncHTTPConnection) -> None:
+        """For the next request; of too many the one that was idle longest is closed."""
+        if not connection.is_idle():
+            await connection.aclose()
+            return
+        self._idle[connection] = place
+        if len(self._idle) > self._connections // 2:
+            oldest = next(iter(self._idle))
+            del self._idle[oldest]
+            await oldest.aclose()
+
+    def _proxy_pool(self, proxy: str) -> httpcore2.AsyncConnectionPool:
+        if proxy not in self._proxies:
+            self._proxies[proxy] = httpcore2.AsyncConnectionPool(
+                ssl_context=self._certificates(),
+                proxy=_proxy(proxy),
                 max_connections=self._connections,
                 max_keepalive_connections=self._connections // 2,
-                keepalive_expiry=5.0,
-                network_backend=_CheckedBackend(self._resolver, self._backend, private=key[0]),
+                keepalive_expiry=_KEEP_SECONDS,
+                network_backend=self._backends[True],
             )
-        return self._pools[key]
+        return self._proxies[proxy]
 
     def _certificates(self) -> ssl.SSLContext:
         # reading the certificate store takes 30-60 ms: once, and only for https
@@ -129,10 +179,21 @@ class Network:
         return self._ssl_context
 
     async def aclose(self) -> None:
-        for pool in self._pools.values():
+        for connection in self._idle:
+            await connection.aclose()
+        for pool in self._proxies.values():
             await pool.aclose()
-        self._pools.clear()
+        self._idle.clear()
+        self._proxies.clear()
         self._resolver.close()
+
+
+async def _handle(connection: httpcore2.AsyncHTTPConnection, request: httpcore2.Request) -> httpcore2.Response:
+    try:
+        return await connection.handle_async_request(request)
+    except BaseException:
+        await connection.aclose()
+        raise
 
 
 def _proxy(url: str) -> httpcore2.Proxy:
@@ -141,6 +202,16 @@ def _proxy(url: str) -> httpcore2.Proxy:
     read = httpx2.URL(url)
     auth = (read.username, read.password) if read.userinfo else None
     return httpcore2.Proxy(str(read.copy_with(userinfo=b"")), auth=auth)
+
+
+@asynccontextmanager
+async def _connecting(seconds: float) -> AsyncIterator[Patience]:
+    """patience(), whose end is what httpcore2 calls a connect timeout."""
+    try:
+        async with patience(seconds) as waiting:
+            yield waiting
+    except TimeoutError as error:
+        raise httpcore2.ConnectTimeout(error) from error
 
 
 class _CheckedBackend(httpcore2.AsyncNetworkBackend):
@@ -157,25 +228,21 @@ class _CheckedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + (timeout if timeout is not None else 60.0)
-        try:
-            async with asyncio.timeout_at(end):
-                good = permitted(host, await self._resolver.addresses(host), private=self._private)
-        except TimeoutError as error:
-            raise httpcore2.ConnectTimeout(error) from error
+        left = timeout if timeout is not None else 60.0
+        async with _connecting(left) as waiting:
+            good = permitted(host, await self._resolver.addresses(host), private=self._private)
+        left = waiting.left_seconds
         failure: Exception = httpcore2.ConnectError("no address")
         for i, (address, kind) in enumerate(good):
             # one dead address (a broken IPv6 route) must not use up the time of the others
-            share = max(0.05, (end - loop.time()) / (len(good) - i))
+            share = max(0.05, left / (len(good) - i))
             try:
-                stream = await self._inner.connect_tcp(address, port, share, local_address, socket_options)
+                async with _connecting(share) as waiting:
+                    stream = await self._inner.connect_tcp(address, port, None, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
+                left -= share - waiting.left_seconds
                 continue
-            opened = _opened.get()
-            if opened is not None:
-                opened.append(address)
             return _CheckedStream(stream, kind)
         raise failure
 
@@ -214,7 +281,8 @@ class _CheckedStream(httpcore2.AsyncNetworkStream):
     ) -> httpcore2.AsyncNetworkStream:
         # a trailing dot is part of the name for the resolver, never for the certificate
         name = server_hostname.rstrip(".") if server_hostname else server_hostname
-        return _CheckedStream(await self._inner.start_tls(ssl_context, name, timeout), self._kind)
+        async with _connecting(timeout if timeout is not None else 60.0):
+            return _CheckedStream(await self._inner.start_tls(ssl_context, name, None), self._kind)
 
     def get_extra_info(self, info: str) -> Any:
         return self._kind if info == "address_kind" else self._inner.get_extra_info(info)

@@ -6,12 +6,22 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """Older than the Web: such a date is a default of a program (1970, 1899, 0001), not a time of publication."""
 FUTURE = timedelta(hours=24)
 """What wrong time zones and clocks explain."""
 
+# "Tue, 26 Dec 2023 10:00:00 GMT", as nine feeds in ten write it
+_USUAL = re.compile(
+    r"[A-Z][a-z]{2}, (\d\d) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ((?:19|20)\d\d) (\d\d):(\d\d):([0-5]\d) "
+    r"(?:GMT|([+-])(0\d|1[0-4])([0-5]\d))",
+    re.ASCII,
+)
+_MONTH_NUMBERS = {
+    "Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11, "Dec": 12,
+}  # fmt: skip
 _EPOCH = re.compile(r"-?\d{9,10}(?:\.\d+)?|\d{13}", re.ASCII)
 _COMPACT = re.compile(r"\d{14}|\d{12}", re.ASCII)
 _ZERO = re.compile(r"0000[-/]|(?<!\d)00[-/]00(?!\d)", re.ASCII)
@@ -50,6 +60,19 @@ def read_date(text: str | None, guess: datetime | None = None) -> datetime | Non
     feedparser makes dates of epoch numbers, zeros and version strings.
     """
     raw = " ".join((text or "")[:100].split())
+    found = _read(raw)
+    if found is not None:
+        return found
+    if guess is None or not raw or _ZERO.search(raw):
+        return None
+    return guess if str(guess.year) in raw or re.match(rf"{guess.year % 100:02d}-\d\d-\d\d", raw) else None
+
+
+@lru_cache(maxsize=4096)
+def _read(raw: str) -> datetime | None:
+    """Of one line. Kept, because a document is read twice at worst, and its items often have one time for both of their dates."""
+    if match := _USUAL.fullmatch(raw):
+        return _usual(match)
     if not raw or _ZERO.search(raw):
         return None
     for reader in (_read_number, _read_iso, _read_mail):
@@ -59,9 +82,19 @@ def read_date(text: str | None, guess: datetime | None = None) -> datetime | Non
                 return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError, IndexError, TypeError):
             continue
-    if guess is not None and (str(guess.year) in raw or re.match(rf"{guess.year % 100:02d}-\d\d-\d\d", raw)):
-        return guess
     return None
+
+
+def _usual(match: re.Match[str]) -> datetime | None:
+    day, month, year, hour, minute, second, sign, ahead_hours, ahead_minutes = match.groups()
+    try:
+        moment = datetime(int(year), _MONTH_NUMBERS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+        if sign is None:
+            return moment
+        span = timedelta(hours=int(ahead_hours), minutes=int(ahead_minutes))
+        return moment + span if sign == "-" else moment - span
+    except (ValueError, OverflowError):
+        return None
 
 
 def _read_number(raw: str) -> datetime | None:

@@ -36,7 +36,7 @@ def identify(items: Sequence[Item], identity: str, known_links: Mapping[str, str
     if identity == "link" and _links_useless(kept, shared):
         identity = "hash"
     kept = [replace(item, canonical_link=None) if item.canonical_link in shared else item for item in kept]
-    return identity, tuple(_first_of_each(replace(item, key=_key(item, identity)) for item in kept))
+    return identity, tuple(_first_of_each(_with_key(item, _key(item, identity)) for item in kept))
 
 
 def _says(item: Item) -> tuple[str, tuple[str, ...]]:
@@ -86,6 +86,10 @@ def _links_useless(items: Sequence[Item], shared: set[str]) -> bool:
     """Whether most items have no link of their own."""
     count = Counter(bool(item.canonical_link) and item.canonical_link not in shared for item in items)
     return count[False] > count[True]
+
+
+def _with_key(item: Item, key: str) -> Item:
+    return item if item.key == key else replace(item, key=key)  # most have it already, and a copy costs as much as the rest
 
 
 def _key(item: Item, identity: str) -> str:

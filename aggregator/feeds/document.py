@@ -12,18 +12,20 @@ from aggregator.errors import FeedError
 from aggregator.feeds.expat_driver import HostileDocumentError
 from aggregator.feeds.jsonfeed import parse_json_feed
 from aggregator.feeds.limits import too_many_items
+from aggregator.feeds.plainfeed import read_plain
 from aggregator.feeds.records import to_parsed_feed
 from aggregator.feeds.sniff import sniff
 from aggregator.model import ParsedFeed
 
 _DRIVER = "aggregator.feeds.expat_driver"
 _END = re.compile(r"</(?:rss|feed|rdf:rdf|channel)\s{0,20}>", re.IGNORECASE)
+_ITEM_END = re.compile(r"</(?:[\w.-]{1,20}:)?(?:item|entry)\s{0,20}>", re.IGNORECASE)
 _ROOT = re.compile(r"<([A-Za-z_][\w:.-]{0,60})")
 _NUMERIC = re.compile(r"&#([xX]?)([0-9A-Fa-f]{1,200});?")
 
 
 def parse_document(body: bytes, headers: Mapping[str, str], url: str) -> ParsedFeed:
-    """Reads RSS 0.9x, 1.0, 2.0, Atom, CDF (feedparser) and JSON Feed.
+    """Reads RSS 0.9x, 1.0, 2.0, Atom, CDF (feedparser, or its short cut for plain documents) and JSON Feed.
 
     `headers` are the response's (content-type counts); `url` is the base for relative addresses and the subject of errors.
     Raises FeedError with a sentence when the body is no feed. A feed without items is a success. A document that is broken but
@@ -33,11 +35,15 @@ def parse_document(body: bytes, headers: Mapping[str, str], url: str) -> ParsedF
     if found.kind == "json":
         feed = parse_json_feed(found.text, url)
         return _with_note(feed, found.note)
-    result = _run_feedparser(found.text, url)
+    result = read_plain(found.text) or _run_feedparser(found.text, url)
     entries = result.get("entries") or []
     if not result.get("version") and not entries:
         raise FeedError(_no_feed(found.text, url), url=url)
     trouble = _trouble(result, found.text)
+    if trouble and not _END.search(found.text[-65_536:]) and len(entries) > len(_ITEM_END.findall(found.text)):
+        # cut off inside an item: half an item has half an identity, and would stand beside the whole one for ever
+        entries = entries[:-1]
+        result = {**result, "entries": entries}
     if trouble and not entries:
         raise FeedError(f"The document of {url} is broken and yields no item. {trouble}", url=url)
     notes = [note for note in (found.note, trouble, too_many_items(len(entries))) if note]

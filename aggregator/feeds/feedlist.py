@@ -18,6 +18,7 @@ from typing import Any
 from aggregator.errors import FeedListError, NotFoundError, UsageError
 from aggregator.feeds.names import NAME, problem_of_url, same_address, slug
 from aggregator.model import Feed
+from aggregator.patterns import problem_of
 from aggregator.times import format_duration, parse_duration
 from aggregator.tomlfile import Place, TomlError, comment_start, did_you_mean, line_of, nearest, parse_toml, places, to_toml
 
@@ -90,6 +91,14 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.strip() for each in value))
 
 
+def _patterns(value: Any) -> tuple[str, ...]:
+    patterns = _texts(value)
+    for pattern in patterns:
+        if problem := problem_of(pattern):
+            raise ValueError(f"“{pattern}” {problem}")
+    return patterns
+
+
 def _tags(value: Any) -> tuple[str, ...]:
     tags = _texts(value)
     for tag in tags:
@@ -154,7 +163,7 @@ def _weight(value: Any) -> float:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "name": _name, "url": _url, "title": _text, "tags": _tags, "enabled": _switch, "interval": _interval, "language": _language,
     "headers": _headers, "user_agent": _text, "auth": _auth, "proxy": _proxy, "allow_private": _switch, "full_text": _switch,
-    "weight": _weight, "mute": _texts,
+    "weight": _weight, "mute": _patterns, "boost": _patterns,
 }  # fmt: skip
 KEYS = tuple(_READERS)
 """Every key of a [[feed]], in the order in which they are written."""
@@ -172,7 +181,7 @@ def value_from_text(key: str, text: str) -> Any:
     text = text.strip()
     if not text:
         return None
-    if key in ("tags", "mute"):
+    if key in ("tags", "mute", "boost"):
         return [part.strip() for part in text.strip("[]").split(",") if part.strip()] or None
     if key in ("enabled", "allow_private", "full_text"):
         switches = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}

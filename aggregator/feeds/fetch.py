@@ -15,9 +15,10 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +29,8 @@ from aggregator import __version__
 from aggregator.feeds import answers, trouble
 from aggregator.feeds.addresses import AddressRefusedError, Kind, NameUnknownError, judge, parse_address
 from aggregator.feeds.decode import DecodeError, Decoder, make_decoder
+from aggregator.feeds.patience import patience
+from aggregator.feeds.politeness import TurnPassedError
 from aggregator.feeds.trouble import TooLargeError, UnusableError
 from aggregator.model import Clock, DueFeed, Fetched, Validators
 
@@ -72,7 +75,11 @@ class Gate(Protocol):
 
     def back_off(self, host: str, until: datetime) -> None: ...
 
-    def slot(self, host: str, *, private: bool) -> AbstractAsyncContextManager[None]: ...
+    def slot(self, host: str, *, private: bool) -> AbstractAsyncContextManager[None]:
+        """Raises TurnPassedError."""
+        ...
+
+    def heard(self, host: str, *, private: bool, answered: bool) -> None: ...
 
 
 class Connections(Protocol):
@@ -80,9 +87,9 @@ class Connections(Protocol):
 
     async def kind(self, host: str) -> Kind: ...
 
-    def watch(self) -> AbstractContextManager[list[str]]: ...
-
-    def pool(self, *, private: bool, secure: bool, proxy: str | None) -> httpcore2.AsyncConnectionPool: ...
+    def send(
+        self, request: httpcore2.Request, *, private: bool, proxy: str | None = None
+    ) -> AbstractAsyncContextManager[httpcore2.Response]: ...
 
     async def aclose(self) -> None: ...
 
@@ -174,6 +181,8 @@ class HttpFetcher:
             return Fetched(outcome="failed", url=shown, at=now, final_url=shown, error=str(error))
         try:
             return await self._follow(poll)
+        except TurnPassedError as error:
+            return poll.fetched("throttled", error=str(error))
         except Exception as error:
             body = bytes(poll.body) or None
             return poll.fetched("failed", error=self._sentence(error, poll), body=None if isinstance(error, TooLargeError) else body)
@@ -237,7 +246,7 @@ class HttpFetcher:
                 self._look_at_clock(poll)
                 if not private and self._gate.blocked_until(host, poll.now):
                     return self._held_back(poll)
-                fetched = await self._exchange(poll)
+                fetched = await self._heard(poll, host, private)
             if fetched is not None:
                 if fetched.retry_after_at is not None and fetched.status in (429, 503) and not private:
                     self._gate.back_off(host, fetched.retry_after_at)
@@ -252,7 +261,7 @@ class HttpFetcher:
         if poll.proxy is not None:
             return _check_behind_proxy(poll) == "private"
         try:
-            async with asyncio.timeout(self._limits.connect_seconds):
+            async with patience(self._limits.connect_seconds):
                 return await self._network.kind(poll.host) == "private"
         except TimeoutError as error:
             raise NameUnknownError(poll.host, "the name server does not answer") from error
@@ -262,43 +271,37 @@ class HttpFetcher:
         sentence = f"{poll.host} asked to be left in peace until {until:%Y-%m-%d %H:%M} UTC, so it was not asked."
         return poll.fetched("throttled", retry_after_at=until, error=sentence)
 
+    async def _heard(self, poll: _Poll, host: str, private: bool) -> Fetched | None:
+        """_exchange, and the gate is told whether the host gave any answer."""
+        poll.status = None
+        try:
+            return await self._exchange(poll)
+        finally:
+            self._gate.heard(host, private=private, answered=poll.status is not None)
+
     async def _exchange(self, poll: _Poll) -> Fetched | None:
         """Requests to one host until there is an answer; None when a redirect leads to another host. Waiting for a turn is not counted."""
-        loop, host, started = asyncio.get_running_loop(), poll.host, asyncio.get_running_loop().time()
-        async with asyncio.timeout(max(0.0, poll.left_seconds)):
+        host = poll.host
+        async with patience(poll.left_seconds) as waiting:
             while poll.host == host:
                 fetched = await self._request(poll)
                 if fetched is not None:
                     return fetched
-        poll.left_seconds -= loop.time() - started
+        poll.left_seconds = waiting.left_seconds
         return None
 
     async def _request(self, poll: _Poll) -> Fetched | None:
         poll.visited.add(str(poll.url))
-        response = await self._send(poll)
-        self._look_at_clock(poll)
-        try:
+        timeouts = {"connect": min(self._limits.connect_seconds, max(0.05, poll.left_seconds))}
+        request = httpcore2.Request("GET", _core_url(poll.url), headers=self._headers(poll), extensions={"timeout": timeouts})
+        async with self._network.send(request, private=poll.private, proxy=poll.proxy) as response:
+            self._look_at_clock(poll)
             poll.status, poll.headers = response.status, _joined(response.headers)
             poll.reason = bytes(response.extensions.get("reason_phrase", b"")).decode("latin-1")
             if response.status in _REDIRECTS and poll.headers.get("location"):
                 self._redirect(poll, response)
                 return None
             return await self._judge(poll, response)
-        finally:
-            await response.aclose()
-
-    async def _send(self, poll: _Poll) -> httpcore2.Response:
-        pool = self._network.pool(private=poll.private, secure=poll.url.scheme == "https", proxy=poll.proxy)
-        timeouts = {"connect": min(self._limits.connect_seconds, max(0.05, poll.left_seconds))}
-        request = httpcore2.Request("GET", _core_url(poll.url), headers=self._headers(poll), extensions={"timeout": timeouts})
-        with self._network.watch() as opened:
-            try:
-                return await pool.handle_async_request(request)
-            except (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError):
-                if opened:
-                    raise
-        # a kept connection that the server closed at this very moment says nothing about the server: ask once anew
-        return await pool.handle_async_request(request)
 
     def _redirect(self, poll: _Poll, response: httpcore2.Response) -> None:
         target = _redirect_target(poll.url, poll.headers["location"])
@@ -387,6 +390,7 @@ def _unpack(decoder: Decoder, chunk: bytes, body: bytearray, limit: int) -> None
             raise TooLargeError(limit, unpacked=True)
 
 
+@lru_cache(maxsize=4096)
 def _read_url(text: str) -> tuple[httpx2.URL, str | None]:
     """The URL without fragment and credentials, and the credentials ("user:password")."""
     try:

@@ -27,6 +27,10 @@ FEED_SENSES = frozenset(("ref", "source", "src", "rss", "from", "mod", "cid"))
 
 _UNWANTED = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _HOST = re.compile(r"[^\s/?#@\\<>\"'^`{|}%]+")
+# the usual address: nothing in it needs resolving, mending or escaping. A ";" at the end of a path may go when it is resolved.
+_PLAIN = re.compile(
+    r"https?://((?:[a-z0-9][a-z0-9-]*\.)+[a-z][a-z0-9-]*)(/[A-Za-z0-9/._~!$&'()*+,=:@-]*)?(?:\?([A-Za-z0-9/._~!$&'()*+,=:@-]+))?"
+)
 _ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
 _KEPT = "/:@!$&'()*+,;=-._~%?[]#|"
 
@@ -38,6 +42,8 @@ def clean_link(link: str | None, base: str | None = None) -> str | None:
     text = link.strip()
     if len(text) > LONGEST:
         return None
+    if _PLAIN.fullmatch(text):
+        return text
     # browsers drop tabs and newlines inside an address and escape blanks (WHATWG URL, section 4.4)
     text = _UNWANTED.sub("", re.sub(r"(?<=\S) +(?=\S)", "%20", text))
     try:
@@ -72,11 +78,19 @@ def canonical_link(link: str | None) -> str | None:
     clean = clean_link(link)
     if clean is None:
         return None
+    if plain := _PLAIN.fullmatch(clean):
+        return _canonical(plain[1], plain[2] or "", plain[3] or "", "")
     parts = urlsplit(clean)
     netloc = re.sub(r":(?:80|443)$", "", parts.netloc)
-    path = _escape(parts.path).rstrip("/") or "/"
-    query = "&".join(pair for pair in _escape(parts.query).split("&") if pair and not _is_tracking(pair))
     fragment = _escape(parts.fragment) if parts.fragment.startswith("!") else ""
+    return _canonical(netloc, _escape(parts.path), _escape(parts.query), fragment)
+
+
+def _canonical(netloc: str, path: str, query: str, fragment: str) -> str | None:
+    """Of parts that are escaped already."""
+    path = path.rstrip("/") or "/"
+    if query:
+        query = "&".join(pair for pair in query.split("&") if pair and not _is_tracking(pair))
     if path == "/" and not query and not fragment:
         return None
     return urlunsplit(("https", netloc, path, query, fragment))

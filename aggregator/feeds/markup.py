@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from contextvars import ContextVar
 from urllib.parse import urljoin
 
 import nh3
@@ -49,7 +50,8 @@ _FLAT = frozenset(_VOID.split())
 _ENTITY = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,30}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _HTML_TAG = re.compile(
     r"<(?!/?(?:a|abbr|b|big|blockquote|br|center|cite|code|div|em|font|h[1-6]|hr|i|img|ins|del|li|mark|nobr|ol|p|pre|q|s|script|small|span|"
-    r"strike|strong|style|sub|sup|svg|table|td|time|tr|tt|u|ul|wbr|iframe|object|embed|video|audio|form|input|button|math|noscript)(?=[\s/>]))",
+    r"strike|strong|style|sub|sup|svg|table|td|time|tr|tt|u|ul|wbr|iframe|object|embed|video|audio|form|input|button|math|noscript|applet|"
+    r"blink|body|frame|frameset|head|html|link|marquee|meta)(?=[\s/>]))",
     re.IGNORECASE,
 )
 _FORMATTING = re.compile(r"</?(?:b|i|em|strong|span|a|p|br|sup|sub|u|font|small|strike|s|img|div)(?:\s[^<>]*)?/?>", re.IGNORECASE)
@@ -110,35 +112,39 @@ def safe_html(markup: str, base: str | None) -> str:
         return html.escape(strip_controls(html.unescape(markup)), quote=False).strip()
     if _too_deep(markup):
         return html.escape(html_text(markup), quote=False)
-    clean = nh3.clean(
-        markup,
-        tags=_TAGS,
-        attributes=_ATTRIBUTES,
-        clean_content_tags=_REMOVED_WITH_CONTENT,
-        attribute_filter=_AddressFilter(base),
-        url_schemes={"http", "https", "mailto"},
-        link_rel="noopener nofollow",
-    )
+    token = _current_base.set(base)
+    try:
+        clean = _SAFE.clean(markup)
+    finally:
+        _current_base.reset(token)
     return strip_controls(clean).strip()  # afterwards, because character references have become characters
 
 
-class _AddressFilter:
+_current_base: ContextVar[str | None] = ContextVar("current_base", default=None)
+
+
+def _filter_address(tag: str, name: str, value: str) -> str | None:
     """Resolves the addresses in attributes and drops those that must not be followed."""
+    if name not in ("href", "src", "cite"):
+        return value[:1000]
+    address = value.strip()
+    if not _ABSOLUTE.match(address):
+        try:
+            address = urljoin(_current_base.get() or "", address)
+        except ValueError:
+            return None
+    allowed = ("http://", "https://", "mailto:") if name == "href" else ("http://", "https://")
+    return address if address.lower().startswith(allowed) else None
 
-    def __init__(self, base: str | None) -> None:
-        self.base = base
 
-    def __call__(self, tag: str, name: str, value: str) -> str | None:
-        if name not in ("href", "src", "cite"):
-            return value[:1000]
-        address = value.strip()
-        if not _ABSOLUTE.match(address):
-            try:
-                address = urljoin(self.base or "", address)
-            except ValueError:
-                return None
-        allowed = ("http://", "https://", "mailto:") if name == "href" else ("http://", "https://")
-        return address if address.lower().startswith(allowed) else None
+_SAFE = nh3.Cleaner(
+    tags=_TAGS,
+    attributes=_ATTRIBUTES,
+    clean_content_tags=_REMOVED_WITH_CONTENT,
+    attribute_filter=_filter_address,
+    url_schemes={"http", "https", "mailto"},
+    link_rel="noopener nofollow",
+)
 
 
 def plain_to_html(text: str) -> str:

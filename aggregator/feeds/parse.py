@@ -1,6 +1,6 @@
 """EDGE: starts, feeds, watches and kills the processes that parse documents.
 
-document | worker process (parse_worker.py) | ParsedFeed, or a sentence
+document | worker process (parse_worker.py): parse, normalise | ParsedFeed and Items, or a sentence
 
 feedparser needs quadratic time for some small documents and lets errors out for others, so it runs where it can be stopped: each
 document has a deadline by the clock, each process a limit of memory and of processor time, and a process that hung is killed and
@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import pickle
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -21,10 +19,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from aggregator.errors import FeedError
-from aggregator.model import ParsedFeed
+import msgspec
 
-_LENGTH = struct.Struct(">Q")
+from aggregator.errors import FeedError
+from aggregator.feeds.parse_worker import LENGTH, Answer, Question
+from aggregator.model import Item, ParsedFeed, Reading
+
+_DECODER: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _START = "import sys; sys.path[:] = {path!r}; from aggregator.feeds.parse_worker import main; main({memory}, {cpu})"
 _LIFETIME = 2_000
 """Documents after which a process is replaced, against slow growth of its memory."""
@@ -52,8 +53,14 @@ class GuardedParser:
 
     async def parse(self, body: bytes, headers: Mapping[str, str], url: str) -> ParsedFeed:
         """Raises FeedError with a sentence when the body is no feed, or took too long or too much memory."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool(), self._parse, body, dict(headers), url)
+        return (await self._ask((body, dict(headers), url, None)))[0]
+
+    async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+        """See ports.Parser."""
+        return await self._ask((body, dict(headers), url, reading))
+
+    async def _ask(self, question: Question) -> tuple[ParsedFeed, tuple[Item, ...]]:
+        return await asyncio.get_running_loop().run_in_executor(self._pool(), self._answer, question)
 
     def close(self) -> None:
         """Kill every process, also busy ones, and wait for their end. May be called twice."""
@@ -78,10 +85,10 @@ class GuardedParser:
                 self._threads = ThreadPoolExecutor(max_workers=self.limits.workers, thread_name_prefix="parse")
             return self._threads
 
-    def _parse(self, body: bytes, headers: dict[str, str], url: str) -> ParsedFeed:
-        worker = self._take()
+    def _answer(self, question: Question) -> tuple[ParsedFeed, tuple[Item, ...]]:
+        worker, url = self._take(), question[2]
         try:
-            kind, answer = worker.ask((body, headers, url), self.limits.deadline_seconds)
+            kind, sentence, parsed, items = worker.ask(question, self.limits.deadline_seconds)
         except BaseException:
             self._drop(worker)
             raise
@@ -89,18 +96,18 @@ class GuardedParser:
             self._give_back(worker)
         else:
             self._drop(worker)
-        if isinstance(answer, ParsedFeed):
-            return answer
-        raise FeedError(self._sentence(kind, answer, url), url=url)
+        if parsed is not None:
+            return parsed, items
+        raise FeedError(self._sentence(kind, sentence, url), url=url)
 
-    def _sentence(self, kind: str, answer: str, url: str) -> str:
+    def _sentence(self, kind: str, said: str, url: str) -> str:
         if kind == "error":
-            return answer
+            return said
         if kind == "late":
             return f"Reading the document of {url} took more than {self.limits.deadline_seconds:g} s and was stopped."
         if kind == "memory":
             return f"Reading the document of {url} needed more than {self.limits.memory_bytes // 1_048_576} MB of memory and was stopped."
-        return f"Reading the document of {url} failed ({answer or 'the parser process ended'})."
+        return f"Reading the document of {url} failed ({said or 'the parser process ended'})."
 
     def _take(self) -> _Worker:
         with self._lock:
@@ -138,8 +145,8 @@ class _Worker:
             start_new_session=True,  # Ctrl-C is for the main process, which then closes the pool
         )
 
-    def ask(self, question: tuple[bytes, dict[str, str], str], deadline_seconds: float) -> tuple[str, ParsedFeed | str]:
-        """One of ("feed", ParsedFeed), ("error", sentence), ("crash", what), ("memory", ""), ("late", "").
+    def ask(self, question: Question, deadline_seconds: float) -> Answer:
+        """An answer of parse_worker.py, or one that is called "late" or "died".
 
         A watchdog kills the process at the deadline, which ends the waiting for its pipes however it hangs.
         """
@@ -149,9 +156,9 @@ class _Worker:
         watchdog.daemon = True
         watchdog.start()
         try:
-            return self._exchange(pickle.dumps(question, protocol=pickle.HIGHEST_PROTOCOL))
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
-            return ("late", "") if late.is_set() or self._out_of_time() else ("died", "")
+            return self._exchange(msgspec.msgpack.encode(question))
+        except (OSError, EOFError, ValueError):
+            return ("late" if late.is_set() or self._out_of_time() else "died"), "", None, ()
         finally:
             watchdog.cancel()
 
@@ -159,20 +166,19 @@ class _Worker:
         late.set()
         self.kill()
 
-    def _exchange(self, message: bytes) -> tuple[str, ParsedFeed | str]:
+    def _exchange(self, message: bytes) -> Answer:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(_LENGTH.pack(len(message)) + message)
+        self.process.stdin.write(LENGTH.pack(len(message)) + message)
         self.process.stdin.flush()
-        head = self.process.stdout.read(_LENGTH.size)
-        if len(head) < _LENGTH.size:
+        head = self.process.stdout.read(LENGTH.size)
+        if len(head) < LENGTH.size:
             raise EOFError
-        size = _LENGTH.unpack(head)[0]
+        size = LENGTH.unpack(head)[0]
         answer = self.process.stdout.read(size)
         if len(answer) < size:
             raise EOFError
-        kind, value = pickle.loads(answer)
-        return kind, value
+        return _DECODER.decode(answer)
 
     def _out_of_time(self) -> bool:
         """Whether the system stopped it for its processor time (SIGXCPU) before the watchdog did."""

@@ -1,22 +1,34 @@
-"""EDGE: the loop of a parser process. Reads (body, headers, url) from standard input, answers with a ParsedFeed or a sentence.
+"""EDGE: the loop of a parser process. Reads documents from standard input, answers with what they hold or with a sentence.
 
-Messages are pickles with their length (8 bytes, big-endian) in front. It is started by GuardedParser (parse.py), ends with its standard
-input, and is killed from outside when it takes too long; the limits of the system are the second lock.
+A question is (body, headers, url, Reading or None); the answer says how it went ("feed", "error", "crash", "memory"), gives a sentence or
+the ParsedFeed, and its Items when there was a Reading.
+
+Messages are MessagePack with their length (8 bytes, big-endian) in front: a process that a document took over can send data, not code.
+It is started by GuardedParser (parse.py), ends with its standard input, and is killed from outside when it takes too long; the limits
+of the system are the second lock.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import resource
 import struct
 import sys
+from dataclasses import replace
 from typing import BinaryIO
+
+import msgspec
 
 from aggregator.errors import FeedError
 from aggregator.feeds.document import parse_document
-from aggregator.model import ParsedFeed
+from aggregator.feeds.normalise import normalise
+from aggregator.model import Item, ParsedFeed, ParsedItem, Reading
+
+Question = tuple[bytes, dict[str, str], str, Reading | None]
+"""Body, headers, url, and what normalise needs when items are wanted."""
+Answer = tuple[str, str, ParsedFeed | None, tuple[Item, ...]]
+_DECODER = msgspec.msgpack.Decoder(Question)
 
 LENGTH = struct.Struct(">Q")
 
@@ -26,29 +38,36 @@ def main(memory_bytes: int, cpu_seconds: int) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a stray print must not get between the answers
     _limit(resource.RLIMIT_CORE, 0)
-    import feedparser  # noqa: F401  -- before the first document and before the memory is limited
-
     _limit(resource.RLIMIT_AS, memory_bytes)
     questions = sys.stdin.buffer
-    while (message := _read(questions)) is not None:
+    while (message := _message(questions)) is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + cpu_seconds + 1)
-        kind, answer = _answer(message)
-        _write(answers, pickle.dumps((kind, answer), protocol=pickle.HIGHEST_PROTOCOL))
-        if kind == "memory":
+        answer = _answer(message)
+        _write(answers, msgspec.msgpack.encode(answer))
+        if answer[0] == "memory":
             return
 
 
-def _answer(message: bytes) -> tuple[str, ParsedFeed | str]:
+def _answer(message: bytes) -> Answer:
     try:
-        body, headers, url = pickle.loads(message)
-        return "feed", parse_document(body, headers, url)
+        body, headers, url, reading = _DECODER.decode(message)
+        parsed = parse_document(body, headers, url)
+        return ("feed", "", parsed, ()) if reading is None else ("feed", "", *read_items(parsed, reading))
     except FeedError as error:
-        return "error", str(error)
+        return "error", str(error), None, ()
     except MemoryError:
-        return "memory", ""
+        return "memory", "", None, ()
     except Exception as error:
-        return "crash", type(error).__name__
+        return "crash", type(error).__name__, None, ()
+
+
+def read_items(parsed: ParsedFeed, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+    """See ports.Parser.read."""
+    items = normalise(parsed, feed=reading.feed, feed_url=reading.feed_url, now=reading.now, language=reading.language)
+    # of the raw items only the dates are wanted further on, and sending the rest costs as much as reading it
+    dates = tuple(ParsedItem(published_at=raw.published_at or raw.updated_at) for raw in parsed.items)
+    return replace(parsed, items=dates), items
 
 
 def _limit(kind: int, value: int) -> None:
@@ -58,7 +77,7 @@ def _limit(kind: int, value: int) -> None:
         resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
-def _read(stream: BinaryIO) -> bytes | None:
+def _message(stream: BinaryIO) -> bytes | None:
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None

@@ -14,6 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+MOST_SILENCES = 3
+"""Requests in a row without an answer after which a public host is left alone for the round."""
+
 
 @dataclass(frozen=True, slots=True)
 class PolitenessLimits:
@@ -48,11 +51,17 @@ def spacing_seconds(rule: HostRule, jitter: float) -> float:
     return rule.delay_seconds * (1.0 + jitter)
 
 
+class TurnPassedError(Exception):
+    """A feed's turn at its host did not come in this round; the message is a sentence."""
+
+
 @dataclass(slots=True)
 class _Place:
     rule: HostRule
     slots: asyncio.Semaphore
     next_at: float = 0.0
+    silences: int = 0
+    """Requests in a row that nobody answered."""
 
 
 @dataclass
@@ -64,6 +73,8 @@ class HostGate:
     """
 
     limits: PolitenessLimits = PolitenessLimits()
+    line_seconds: float | None = None
+    """How long a feed stands in line for its host before its turn passes (real time); None: as long as it takes."""
     not_before: Mapping[str, datetime] = field(default_factory=dict)
     on_back_off: Callable[[str, datetime], None] | None = None
     jitter: Callable[[], float] = random.random
@@ -89,9 +100,18 @@ class HostGate:
 
     @asynccontextmanager
     async def slot(self, host: str, *, private: bool) -> AsyncIterator[None]:
-        """Wait for the host's turn, then for a place among all requests: whoever waits for a slow host holds up nobody else."""
+        """Wait for the host's turn, then for a place among all requests: whoever waits for a slow host holds up nobody else.
+
+        Raises TurnPassedError after `line_seconds`, and at once where a public host left several in a row without an answer: a
+        thousand feeds of a host that is slow or down must not make a round last for hours.
+        """
         place = self._place(host, private)
-        async with place.slots:
+        await self._stand_in_line(place, host)
+        try:
+            if place.silences >= MOST_SILENCES and not private:
+                raise TurnPassedError(
+                    f"{host} left {place.silences} requests in a row without an answer, so it was not asked for this feed."
+                )
             await self._turn(place)
             async with self._overall:
                 try:
@@ -99,6 +119,20 @@ class HostGate:
                 finally:
                     if place.rule.connections == 1:  # apart means from the end of one to the start of the next
                         place.next_at = max(place.next_at, self.monotonic() + spacing_seconds(place.rule, self.jitter()))
+        finally:
+            place.slots.release()
+
+    def heard(self, host: str, *, private: bool, answered: bool) -> None:
+        """Note whether a request to the host had any answer."""
+        place = self._place(host, private)
+        place.silences = 0 if answered else place.silences + 1
+
+    async def _stand_in_line(self, place: _Place, host: str) -> None:
+        try:
+            async with asyncio.timeout(self.line_seconds):
+                await place.slots.acquire()
+        except TimeoutError:
+            raise TurnPassedError(f"Others of {host} were asked first, and this feed's turn did not come in this round.") from None
 
     async def _turn(self, place: _Place) -> None:
         if not place.rule.delay_seconds:

@@ -167,6 +167,8 @@ def _moment(parsed: object) -> datetime | None:
 
 
 def _authors(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    if "author" not in entry and "authors" not in entry:
+        return ()
     people = (_dict(person) for person in _list(entry, "authors"))
     names = [_text(person, "name") or _text(person, "email") for person in people]
     return tuple(name[:200] for name in [*names, "" if any(names) else _text(entry, "author")] if name)[:MOST_NAMES]
@@ -187,11 +189,14 @@ def _categories(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _media(entry: Mapping[str, Any], feed_host: str | None) -> tuple[Media, ...]:
     """Enclosures, then Media RSS. One address is one medium; what either says about it counts. Thumbnails are left out."""
+    enclosures = list(_enclosures(entry))
+    if not enclosures and "media_content" not in entry:
+        return ()
     seconds = parse_seconds(entry.get("itunes_duration"))
     title = title_text(_text(entry, "title")[:LONGEST_TITLE], is_html=True) or None
     host = _author(entry)
     found: dict[str, Media] = {}
-    for link in _enclosures(entry):
+    for link in enclosures:
         medium = _medium(link, "href", "length", title)
         if medium.kind in _PLAYABLE:
             who = host or (feed_host if medium.kind == "audio" else None)

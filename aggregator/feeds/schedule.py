@@ -228,6 +228,11 @@ def after_failure(
 
 
 def _held_back(state: FeedState, fetched: Fetched, now: datetime) -> FeedState:
-    """No request was sent because the host asked for peace on behalf of another feed: nobody's fault, and no attempt."""
-    until = fetched.retry_after_at or now
+    """No request was sent, because the host asked for peace on behalf of another feed or others of it went first: nobody's fault, and
+    no attempt."""
+    if fetched.retry_after_at is None:
+        return replace(
+            state, next_poll_at=max(now, state.next_poll_at or now), reason="in the next round: its turn at its host did not come"
+        )
+    until = fetched.retry_after_at
     return replace(state, next_poll_at=max(until, state.next_poll_at or until), reason="its host asked to wait until then (Retry-After)")

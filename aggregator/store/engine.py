@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,14 @@ _CAUSES: tuple[tuple[str, str], ...] = (
 class Database:
     """Gives read and write transactions on one SQLite file. Any number of readers, one writer at a time.
 
-    `url` is a path or "sqlite:///path"; "sqlite://" is a database in memory, for one thread.
+    `url` is a path or "sqlite:///path"; "sqlite://" is a database in memory.
     """
 
     def __init__(self, url: str) -> None:
         self._url = _parse(url)
         self.path = Path(self._url.database) if self._url.database not in (None, "", ":memory:") else None
         self.name = str(self.path) if self.path else "the database in memory"
-        self._writer = threading.Lock()
+        self._writer = threading.RLock()
         self._prepare_folder()
         self.engine = self._make_engine()
 
@@ -75,7 +75,8 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view of the database; never waits for the writer (WAL)."""
-        with self.explained(), self.engine.begin() as connection:
+        alone = self._writer if self.path is None else nullcontext()  # in memory there is one connection for all
+        with alone, self.explained(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -153,7 +154,7 @@ def _set_up(connection: Any, _: Any) -> None:
     # WAL with NORMAL: readers and the writer do not wait for each other; the default journal is 5.5 times slower
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.execute("PRAGMA cache_size = -32000")
+    cursor.execute("PRAGMA cache_size = -16000")
     cursor.execute("PRAGMA temp_store = MEMORY")
     cursor.close()
 

@@ -13,7 +13,7 @@ from aggregator.errors import NotFoundError
 from aggregator.model import Feed, FeedState, PollHints
 from aggregator.store import tables as t
 from aggregator.store.engine import Database
-from aggregator.store.rows import chunks, feed_state_of, learned_columns, pairs, upsert
+from aggregator.store.rows import LEARNED_COLUMNS, chunks, feed_state_of, learned_columns, pairs, upsert
 
 _FRESH: dict[str, Any] = {
     "identity": "guid",
@@ -85,7 +85,7 @@ class Feeds:
 
     def save_state(self, state: FeedState) -> None:
         with self._db.writing() as connection:
-            write_state(connection, state)
+            write_states(connection, [(state, "")])
 
     def claim(self, names: Sequence[str], now: datetime) -> None:
         if not names:
@@ -104,16 +104,30 @@ class Feeds:
             upsert(connection, t.hosts, [{"host": host, "not_before_at": until}])
 
 
-def write_state(connection: Connection, state: FeedState, publisher: str = "") -> None:
-    """Keep what a poll learned. When the url was edited while the poll ran, its answer says nothing about the new one."""
-    url = connection.scalar(select(t.feeds.c.url).where(t.feeds.c.id == state.id))
-    if url is None:
-        raise NotFoundError(f"the feed “{state.name}” is not in the database; `aggregator feeds list` shows them all")
-    values: dict[str, Any] = learned_columns(state) if url == state.url else {}
-    if publisher:
-        values["publisher"] = publisher
-    if values:
-        connection.execute(update(t.feeds).where(t.feeds.c.id == state.id).values(values))
+_ROW = t.feeds.c.id == bindparam("row")
+_LEARN = update(t.feeds).where(_ROW).values({name: bindparam(name) for name in (*LEARNED_COLUMNS, "publisher")})
+_RENAME = update(t.feeds).where(_ROW).values(publisher=bindparam("publisher"))
+_ROWS = select(t.feeds.c.id, t.feeds.c.url, t.feeds.c.publisher).where(t.feeds.c.id.in_(bindparam("ids", expanding=True)))
+
+
+def write_states(connection: Connection, states: Sequence[tuple[FeedState, str]]) -> None:
+    """Keep what polls learned: pairs of state and publisher, which stays when it is empty.
+
+    When the url was edited while the poll ran, its answer says nothing about the new one. Raises NotFoundError.
+    """
+    rows = {row.id: row for part in chunks(state.id for state, _ in states) for row in connection.execute(_ROWS, {"ids": part})}
+    learned, renamed = [], []
+    for state, publisher in states:
+        row = rows.get(state.id)
+        if row is None:
+            raise NotFoundError(f"the feed “{state.name}” is not in the database; `aggregator feeds list` shows them all")
+        if row.url == state.url:
+            learned.append(learned_columns(state) | {"row": state.id, "publisher": publisher or row.publisher})
+        elif publisher:
+            renamed.append({"row": state.id, "publisher": publisher})
+    for statement, found in ((_LEARN, learned), (_RENAME, renamed)):
+        if found:
+            connection.execute(statement, found)
 
 
 @dataclass

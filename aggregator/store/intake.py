@@ -1,6 +1,6 @@
 """EDGE: what storing a batch of a feed's items does: which are new, which are edits, which only appear again.
 
-    keys and links known? | decide for each item, in order | write items, appearances, titles, queue and index
+    keys and links known? | decide for each item, in order | write items; from their rows appearances, queue and index
 
 `decide` rules, first that fits: known key; known canonical link; new. It runs inside the caller's transaction.
 """
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import Connection, bindparam, exists, select, tuple_, update
 
 from aggregator.model import Ingested, Item
 from aggregator.store import tables as t
 from aggregator.store.rows import chunks, counter, raise_counter
-from aggregator.store.search import add_to_index, remove_from_index
+from aggregator.store.search import add_new_to_index, add_to_index, remove_from_index
 
 _TEXTS = (
     *("title", "link", "canonical_link", "summary", "summary_html", "content_html", "content_hash"),
@@ -26,6 +26,25 @@ _TEXTS = (
 """What an edit replaces. Not published_at: publishers re-date old pieces, and stories go by when a piece came out first."""
 _EDIT = update(t.items).where(t.items.c.id == bindparam("item")).values({name: bindparam(name) for name in (*_TEXTS, "updated_at")})
 
+_a, _i = t.appearances.c, t.items.c
+_HAVE_SHOWN = select(t.feeds.c.id).where(t.feeds.c.id.in_(bindparam("feeds", expanding=True)), exists().where(_a.feed_id == t.feeds.c.id))
+_BY_KEY = (
+    select(_a.feed_id, _a.key, _i.id, _i.feed_id, _i.content_hash, _i.title)
+    .select_from(t.appearances.outerjoin(t.items))
+    .where(tuple_(_a.feed_id, _a.key).in_(bindparam("keys", expanding=True)))
+)
+_BY_LINK = (
+    select(_i.canonical_link, _i.id, _i.feed_id, _i.content_hash, _i.title)
+    .where(_i.canonical_link.in_(bindparam("links", expanding=True)))
+    .order_by(_i.id.desc())
+)
+_SHOWN_BY = select(_a.feed_id, _a.item_id).where(_a.item_id.in_(bindparam("ids", expanding=True)))
+_NEW = t.items.insert()
+_FROM_FIRST = _i.id >= bindparam("first")
+_QUEUE = t.unsorted_items.insert().from_select(["item_id"], select(_i.id).where(_FROM_FIRST))
+_APPEAR = t.appearances.insert().from_select(
+    ["feed_id", "key", "item_id", "link", "seen_at"], select(_i.feed_id, _i.key, _i.id, _i.link, _i.arrived_at).where(_FROM_FIRST)
+)
 _STILL_SHOWN = (
     update(t.appearances)
     .where(t.appearances.c.feed_id == bindparam("feed"), t.appearances.c.key == bindparam("shown"))
@@ -43,64 +62,63 @@ class _Known:
     title: str | None
 
 
-def take_in(connection: Connection, shown: Sequence[tuple[int, Item]], now: datetime) -> Taken:
-    """Store what feeds show: pairs of feed id and item, in order. Of a feed's items that are one, the first wins."""
-    batch = _look_up(connection, shown, now)
-    for feed_id, item in shown:
-        batch.decide(feed_id, item)
+def take_in(connection: Connection, groups: Sequence[Sequence[tuple[int, Item]]], now: datetime) -> Taken:
+    """Store what feeds show: groups (polls) of pairs of feed id and item, in order. Of a feed's items that are one, the first wins."""
+    batch = _look_up(connection, [pair for group in groups for pair in group], now)
+    done = []
+    for group in groups:
+        before = batch.counts()
+        for feed_id, item in group:
+            batch.decide(feed_id, item)
+        done.append(batch.since(before))
     _write(connection, batch)
-    done = Ingested(
-        new=tuple(row["id"] for row in batch.new),
-        edited=tuple(batch.edits),
-        appeared=tuple(dict.fromkeys(batch.appeared)),
-        known=batch.known,
-    )
     return Taken(done, batch.ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was stored, and which item each (feed id, key) is."""
+    """What was stored of each group, and which item each (feed id, key) is."""
 
-    done: Ingested
+    done: list[Ingested]
     ids: dict[tuple[int, str], int]
 
 
 def _look_up(connection: Connection, shown: Sequence[tuple[int, Item]], now: datetime) -> _Batch:
     batch = _Batch(now, counter(connection, "next_item"))
-    batch.by_key = _by_key(connection, {(feed_id, item.key) for feed_id, item in shown})
+    known_feeds = _with_appearances(connection, {feed_id for feed_id, _ in shown})
+    batch.by_key = _by_key(connection, {(feed_id, item.key) for feed_id, item in shown if feed_id in known_feeds})
     links = {item.canonical_link for feed_id, item in shown if item.canonical_link and (feed_id, item.key) not in batch.by_key}
     batch.by_link = _by_link(connection, links)
     batch.here = _shown_by(connection, {known.id for known in batch.by_link.values()})
     return batch
 
 
+def _with_appearances(connection: Connection, feeds: Iterable[int]) -> set[int]:
+    """Those of the feeds that have shown something before: of the others no key need be looked up."""
+    return {id_ for part in chunks(feeds) for id_ in connection.scalars(_HAVE_SHOWN, {"feeds": part})}
+
+
 def _by_key(connection: Connection, keys: set[tuple[int, str]]) -> dict[tuple[int, str], _Known]:
-    a, i = t.appearances.c, t.items.c
-    query = select(a.feed_id, a.key, i.id, i.feed_id, i.content_hash, i.title).select_from(t.appearances.outerjoin(t.items))
     found: dict[tuple[int, str], _Known] = {}
     for part in chunks(keys):
-        rows = connection.execute(query.where(tuple_(a.feed_id, a.key).in_(part)))
+        rows = connection.execute(_BY_KEY, {"keys": part})
         found |= {(feed, key): _Known(id_, by, hash_, title) for feed, key, id_, by, hash_, title in rows}
     return found
 
 
 def _by_link(connection: Connection, links: Iterable[str]) -> dict[str, _Known]:
-    i = t.items.c
-    query = select(i.canonical_link, i.id, i.feed_id, i.content_hash, i.title).order_by(i.id.desc())
     found: dict[str, _Known] = {}
     for part in chunks(links):
-        rows = connection.execute(query.where(i.canonical_link.in_(part)))
+        rows = connection.execute(_BY_LINK, {"links": part})
         found |= {link: _Known(*known) for link, *known in rows}  # the oldest comes last and stays
     return found
 
 
 def _shown_by(connection: Connection, ids: Iterable[int | None]) -> set[tuple[int, int]]:
     """(feed id, item id) of all appearances of these items."""
-    a = t.appearances.c
     found: set[tuple[int, int]] = set()
     for part in chunks(ids):
-        found |= {(feed, item) for feed, item in connection.execute(select(a.feed_id, a.item_id).where(a.item_id.in_(part)))}
+        found |= {(feed, item) for feed, item in connection.execute(_SHOWN_BY, {"ids": part})}
     return found
 
 
@@ -108,9 +126,11 @@ def _write(connection: Connection, batch: _Batch) -> None:
     run = connection.execute
     if batch.new:
         raise_counter(connection, "next_item", batch.next_id)
-        run(t.items.insert(), batch.new)
-        run(t.unsorted_items.insert(), [{"item_id": row["id"]} for row in batch.new])
-        add_to_index(connection, batch.new)
+        run(_NEW, batch.new)
+        first = {"first": batch.new[0]["id"]}  # ids only grow, so these are all items from there on
+        run(_QUEUE, first)
+        run(_APPEAR, first)
+        add_new_to_index(connection, first["first"])
     if batch.edits:
         remove_from_index(connection, batch.edits)
         run(_EDIT, list(batch.edits.values()))
@@ -143,6 +163,19 @@ class _Batch:
     _seen: set[tuple[int, str]] = field(default_factory=set)
     _touched: set[tuple[int, int]] = field(default_factory=set)
 
+    def counts(self) -> tuple[int, int, int, int]:
+        return len(self.new), len(self.edits), len(self.appeared), self.known
+
+    def since(self, before: tuple[int, int, int, int]) -> Ingested:
+        """What was decided since `counts` gave `before`."""
+        new, edits, appeared, known = before
+        return Ingested(
+            new=tuple(row["id"] for row in self.new[new:]),
+            edited=tuple(self.edits)[edits:],
+            appeared=tuple(dict.fromkeys(self.appeared[appeared:])),
+            known=self.known - known,
+        )
+
     def decide(self, feed_id: int, item: Item) -> None:
         if (feed_id, item.key) in self._seen:
             return
@@ -166,7 +199,7 @@ class _Batch:
     def _first(self, feed_id: int, item: Item) -> None:
         id_, self.next_id = self.next_id, self.next_id + 1
         self.new.append(_item_row(item, id_, feed_id, self.now))
-        self._appear(feed_id, item, id_)
+        self.ids[feed_id, item.key] = id_
         self.here.add((feed_id, id_))
         self._touched.add((feed_id, id_))
         if item.canonical_link:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
-from aggregator.model import Appearance, ArchivedItem, FeedState, Ingested, Item
+from aggregator.model import Appearance, ArchivedItem, FeedState, Ingested, Item, Polled
 from aggregator.store import tables as t
 from aggregator.store.engine import Database
-from aggregator.store.feeds import write_state
+from aggregator.store.feeds import write_states
 from aggregator.store.intake import take_in
-from aggregator.store.rows import HTML_FIELDS, ITEM_FIELDS, ITEMS_WITH_FEEDS, chunks, insert_missing, item_of, item_with_html, pairs
+from aggregator.store.rows import HTML_FIELDS, ITEM_FIELDS, ITEMS_WITH_FEEDS, chunks, insert_missing, item_of, item_with_html
 from aggregator.store.search import find
 
 _TEXT_ONLY = select(*ITEM_FIELDS).select_from(ITEMS_WITH_FEEDS)
 _WHOLE = select(*ITEM_FIELDS, *HTML_FIELDS).select_from(ITEMS_WITH_FEEDS)
 
 _SHOWN = t.appearances.join(t.items, t.appearances.c.item_id == t.items.c.id).join(t.feeds, t.appearances.c.feed_id == t.feeds.c.id)
+_KNOWN_LINKS = (
+    select(t.items.c.canonical_link, t.appearances.c.key)
+    .select_from(_SHOWN)
+    .where(t.feeds.c.name == bindparam("feed"), t.items.c.canonical_link.in_(bindparam("links", expanding=True)))
+    .order_by(t.appearances.c.seen_at, t.appearances.c.key)
+)
 
 
 class Items:
@@ -32,29 +38,28 @@ class Items:
         self._db = database
 
     def known_links(self, feed: str, links: Sequence[str]) -> dict[str, str]:
-        query = (
-            select(t.items.c.canonical_link, t.appearances.c.key)
-            .select_from(_SHOWN)
-            .where(t.feeds.c.name == feed)
-            .order_by(t.appearances.c.seen_at, t.appearances.c.key)
-        )
         found: dict[str, str] = {}
         with self._db.reading() as connection:
             for part in chunks(set(links)):
-                found |= pairs(connection, query.where(t.items.c.canonical_link.in_(part)))
+                found |= {link: key for link, key in connection.execute(_KNOWN_LINKS, {"feed": feed, "links": part})}  # noqa: C416
         return found
 
     def ingest(self, state: FeedState, publisher: str, items: Sequence[Item], now: datetime) -> Ingested:
         """See ports.ItemStore. An empty `publisher` leaves the stored one. Raises NotFoundError for a feed without a row."""
+        return self.ingest_all([Polled(state, publisher, tuple(items))], now)[0]
+
+    def ingest_all(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
+        """See ports.ItemStore. Raises as `ingest`; then none of them is stored."""
         with self._db.writing() as connection:
-            write_state(connection, state, publisher)
-            return take_in(connection, [(state.id, item) for item in items], now).done
+            write_states(connection, [(poll.state, poll.publisher) for poll in polls])
+            return take_in(connection, [[(poll.state.id, item) for item in poll.items] for poll in polls], now).done
 
     def take_archive(self, batch: Sequence[ArchivedItem], now: datetime) -> Ingested:
         """Store items of any feeds in one transaction, without touching the feeds' states. Else as `ingest`."""
         with self._db.writing() as connection:
-            taken = take_in(connection, [(each.feed_id, each.item) for each in batch], now)
-            new = set(taken.done.new)
+            taken = take_in(connection, [[(each.feed_id, each.item) for each in batch]], now)
+            done = taken.done[0]
+            new = set(done.new)
             more, titles = [], []
             for each in batch:
                 id_ = taken.ids.get((each.feed_id, each.item.key))
@@ -65,7 +70,7 @@ class Items:
             insert_missing(connection, t.appearances, more)
             if titles:
                 connection.execute(t.item_titles.insert(), titles)
-        return taken.done
+        return done
 
     def history(self, from_at: datetime, to_at: datetime) -> list[tuple[Item, int]]:
         query = (

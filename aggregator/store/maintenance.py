@@ -105,7 +105,7 @@ class Maintenance:
         copy_database(self._db, path)
 
     def prune(self, before_at: datetime, *, dry_run: bool = False, chunk: int = 2000) -> Pruned:
-        """Forget items that arrived before a moment, and the stories and topics that are left with nothing.
+        """Forget items that arrived before a moment, and the stories and topics that are left with nothing. Starred ones stay.
 
         In portions, so that other writers get their turn; stopped half-way it has pruned less, and nothing is torn.
         """
@@ -114,7 +114,7 @@ class Maintenance:
         done = Pruned()
         while True:
             with self._db.writing() as connection:
-                query = select(t.items.c.id).where(t.items.c.arrived_at < before_at).order_by(t.items.c.arrived_at).limit(chunk)
+                query = select(t.items.c.id).where(t.items.c.arrived_at < before_at, ~_KEPT).order_by(t.items.c.arrived_at).limit(chunk)
                 ids = list(connection.scalars(query))
                 stories, topics = _forget(connection, ids, before_at)
                 if not ids:
@@ -124,11 +124,11 @@ class Maintenance:
                 return done
 
     def prune_to(self, most_bytes: int, *, chunk: int = 2000) -> Pruned:
-        """Forget the items that arrived first until what is stored takes no more than so many bytes."""
+        """Forget the items that arrived first until what is stored takes no more than so many bytes, or only kept ones are left."""
         done = Pruned()
         while self._used_bytes() > most_bytes:
             with self._db.writing() as connection:
-                query = select(t.items.c.id, t.items.c.arrived_at).order_by(t.items.c.arrived_at, t.items.c.id).limit(chunk)
+                query = select(t.items.c.id, t.items.c.arrived_at).where(~_KEPT).order_by(t.items.c.arrived_at, t.items.c.id).limit(chunk)
                 rows = connection.execute(query).all()
                 if not rows:
                     break
@@ -164,12 +164,13 @@ class Maintenance:
 
     def _would_prune(self, before_at: datetime) -> Pruned:
         i, m = t.items.c, t.memberships.c
-        alive = select(m.story_id).join(t.items, i.id == m.item_id).where(i.arrived_at >= before_at)
+        stays_item = (i.arrived_at >= before_at) | _KEPT
+        alive = select(m.story_id).join(t.items, i.id == m.item_id).where(stays_item)
         stays = select(t.stories.c.topic_id).where(t.stories.c.id.in_(alive), t.stories.c.topic_id.is_not(None))
         empty = select(t.stories.c.topic_id).where(t.stories.c.topic_id.is_not(None))
         with self._db.reading() as connection:
             return Pruned(
-                connection.scalar(select(func.count()).select_from(t.items).where(i.arrived_at < before_at)) or 0,
+                connection.scalar(select(func.count()).select_from(t.items).where(~stays_item)) or 0,
                 connection.scalar(select(func.count()).select_from(t.stories).where(t.stories.c.id.not_in(alive))) or 0,
                 connection.scalar(select(func.count()).select_from(t.topics).where(t.topics.c.id.in_(empty), t.topics.c.id.not_in(stays)))
                 or 0,
@@ -188,6 +189,13 @@ class Maintenance:
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return before, self.stats().file_bytes
 
+
+_FOLLOWED = select(t.marks.c.target_id).where(t.marks.c.kind == "story", t.marks.c.stance == "follow")
+_BECAME = select(t.story_redirects.c.story_id).where(t.story_redirects.c.old_id.in_(_FOLLOWED))
+_KEPT = t.items.c.id.in_(select(t.marks.c.target_id).where(t.marks.c.kind == "item")) | t.items.c.id.in_(
+    select(t.memberships.c.item_id).where(t.memberships.c.story_id.in_(_FOLLOWED) | t.memberships.c.story_id.in_(_BECAME))
+)
+"""Starred items and the items of followed stories, under whatever id they were followed, are never forgotten."""
 
 _COUNTS = (
     (

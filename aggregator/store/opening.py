@@ -9,8 +9,10 @@ from aggregator.store.corrections import Corrections
 from aggregator.store.digests import Digests
 from aggregator.store.engine import Database
 from aggregator.store.feeds import Feeds
+from aggregator.store.figures import Figures
 from aggregator.store.items import Items
 from aggregator.store.maintenance import Maintenance
+from aggregator.store.marks import Marks
 from aggregator.store.schema import Upgrade, ensure_schema
 from aggregator.store.stories import Stories
 from aggregator.store.whole import Whole
@@ -27,6 +29,8 @@ class Store:
         self.stories = Stories(database)
         self.corrections = Corrections(database)
         self.digests = Digests(database)
+        self.marks = Marks(database)
+        self.figures = Figures(database)
         self.maintenance = Maintenance(database, upgrade)
         self.whole = Whole(database, upgrade.after)
 

@@ -99,6 +99,9 @@ _SAME_IN_FEED = tuple(
 """Fields of a FeedState that a poll may change and that are columns as they are."""
 
 
+LEARNED_COLUMNS = (*_SAME_IN_FEED, "etag", "last_modified", "validators_at")
+
+
 def feed_state_of(row: Row[Any]) -> FeedState:
     found = row._mapping
     validators = None

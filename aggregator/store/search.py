@@ -14,6 +14,7 @@ from aggregator.store.query import parse_query, to_fts5
 from aggregator.store.rows import chunks
 
 _ADD = text("INSERT INTO items_fts (rowid, title, summary) VALUES (:id, :title, :summary)")
+_ADD_FROM = text("INSERT INTO items_fts (rowid, title, summary) SELECT id, title, summary FROM items WHERE id >= :first ORDER BY id")
 # an external-content index must be told the old words to take them out (sqlite.org/fts5.html section 4.4.3)
 _REMOVE = text("INSERT INTO items_fts (items_fts, rowid, title, summary) VALUES ('delete', :id, :title, :summary)")
 # a word in the title weighs as three in the summary
@@ -34,6 +35,11 @@ def add_to_index(connection: Connection, rows: Sequence[dict[str, object]]) -> N
     """Rows with id, title, summary."""
     if rows:
         connection.execute(_ADD, [_words(row) for row in rows])
+
+
+def add_new_to_index(connection: Connection, first: int) -> None:
+    """All items from the id `first` on, none of which is in the index."""
+    connection.execute(_ADD_FROM, {"first": first})
 
 
 def remove_from_index(connection: Connection, ids: Iterable[int]) -> None:

@@ -216,6 +216,17 @@ correction_items = Table(
 )
 """`role`: placed, beside or against. Sets of items, not pairs: whichever is pruned, the rest still says what it said."""
 
+marks = Table(
+    "marks",
+    metadata,
+    Column("kind", String, nullable=False),
+    Column("target_id", BigInteger, nullable=False),
+    Column("stance", String, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    PrimaryKeyConstraint("kind", "target_id"),
+)
+"""`target_id` of `kind` topic, story or item; no foreign key, since redirects outlive what they lead from."""
+
 digests = Table(
     "digests",
     metadata,

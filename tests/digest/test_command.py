@@ -25,8 +25,8 @@ from click.testing import CliRunner, Result
 from aggregator.cli.common import Session
 from aggregator.cli.digest import digest as command
 from aggregator.digest.deliver import write_digest
+from aggregator.digest.interests import Filters
 from aggregator.digest.period import written
-from aggregator.digest.selection import Filters
 from aggregator.errors import AggregatorError, DeliveryError, UsageError
 from aggregator.model import Digest, DigestRecord, Period
 from aggregator.textfile import replace_text
@@ -55,9 +55,10 @@ class FakeApp:
     def naming(self, name: str) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    def digest(self, period: Period, *, by: str, name: str, limit: int, topic: int | None, tag: str | None) -> Digest:
-        self.asked.append((period, {"by": by, "name": name, "limit": limit, "topic": topic, "tag": tag}))
-        return select(self.coverages, TOPICS, FEEDS, STATES, period, name=name, filters=Filters(limit, topic, tag, by))
+    def digest(self, period: Period, *, name: str, **asked: Any) -> Digest:
+        given = {key: value for key, value in asked.items() if value is not None}
+        self.asked.append((period, {"name": name, **given}))
+        return select(self.coverages, TOPICS, FEEDS, STATES, period, name=name, filters=Filters(**given))
 
     def last_digest(self, name: str) -> DigestRecord | None:
         return self.last if self.last and self.last.name == name else None
@@ -259,7 +260,7 @@ def on_a_terminal(columns: int, **environment: str) -> str:
     code = "from tests.digest.test_command import command, FakeApp, Session; s = Session(); s._app = FakeApp(); command.main([], obj=s)"
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     child = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=end, stdout=end, cwd=ROOT, env={**kept, "TERM": "xterm-256color", **environment}
+        [sys.executable, "-c", code], stdin=end, stdout=end, cwd=ROOT, env={**kept, "TERM": "xterm-256color", "PAGER": "cat", **environment}
     )
     os.close(end)
     heard = b""

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from aggregator.digest import layout
+from aggregator.digest.interests import Filters
 from aggregator.digest.markdown import escape
 from aggregator.digest.render import FORMATS, render
-from aggregator.digest.selection import Filters
 from aggregator.digest.terminal import Look
 from aggregator.errors import UsageError
 from aggregator.model import Coverage, Digest, FailedFeed, Media, Topic
@@ -175,7 +175,7 @@ def test_many_recordings_are_cut_short_on_the_terminal_with_the_way_to_see_all()
 
 def test_json_has_exactly_the_keys_of_version_1() -> None:
     made = json.loads(render(the_day(), "json"))
-    assert list(made) == ["version", "period", "counts", "topics", "stories", "media", "failed_feeds"]
+    assert list(made) == ["version", "period", "counts", "topics", "stories", "media", "failed_feeds", "searches", "reading_seconds"]
     assert made["version"] == 1
     assert made["period"] == {"from": "2023-12-27T00:00:00Z", "to": "2023-12-28T00:00:00Z", "zone": "UTC"}
     assert list(made["counts"]) == ["feeds", "items", "stories"]
@@ -193,6 +193,11 @@ def test_json_has_exactly_the_keys_of_version_1() -> None:
         "related",
         "new",
         "phase",
+        "gained",
+        "latest",
+        "followed",
+        "starred",
+        "as_line",
     ]
     assert all(list(each) == story for each in made["stories"])
     pieces = [piece for each in made["stories"] for piece in each["items"]]

@@ -38,6 +38,7 @@ def order(*candidates: Candidate) -> list[int]:
         ("it grows", candidate(2, 11, 13, 14, 15), candidate(1, 1, 2, 3, 15)),
         ("its feed weighs more", candidate(2, 10, 11, weight=2.0), candidate(1, 10, 11)),
         ("its topic is followed", candidate(2, 10, followed=True), candidate(1, 10, 11)),
+        ("it has a word that the reader wants more of", candidate(2, 10, 11, boosted=True), candidate(1, 10, 11, 12)),
         ("several tell it", candidate(2, 2, 3), candidate(1, 23)),
         ("a lone item of an important feed beats one of the others", candidate(2, 10, weight=2.0), candidate(1, 10, 11)),
         ("publishers of today count more than yesterday's", candidate(2, 10, 11, 12), candidate(1, 12, earlier=5, alone=False)),

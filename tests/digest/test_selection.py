@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from aggregator.digest.interests import Filters, Interests
 from aggregator.digest.period import new_period
-from aggregator.digest.selection import Filters, Interests, title_words
+from aggregator.digest.telling import title_words
 from aggregator.model import Coverage, Digest, Feed, Media
 from tests.digest.sample import FEEDS, PERIOD, STATES, TOPICS, at, coverage, day, item, select, state, visit
 

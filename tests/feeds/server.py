@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpcore2
+
+from aggregator.feeds.streams import StreamBackend
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,33 @@ async def serving(answer: Answer) -> AsyncIterator[Server]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@contextmanager
+def serving_beside(answer: Answer) -> Iterator[Server]:
+    """The same in a thread of its own, for programs that run an event loop of theirs."""
+    ready, done = threading.Event(), threading.Event()
+    served: list[Server] = []
+
+    async def serve() -> None:
+        async with serving(answer) as server:
+            served.append(server)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(60)
+        yield served[0]
+    finally:
+        done.set()
+        thread.join(60)
+
+
 class Detour(httpcore2.AsyncNetworkBackend):
     """Takes every connection to loopback, whatever the address, and notes the address: the public internet for tests."""
 
     def __init__(self) -> None:
-        self._real = httpcore2.AnyIOBackend()
+        self._real = StreamBackend()
         self.addresses: list[str] = []
 
     async def connect_tcp(self, host: str, port: int, *rest: Any, **more: Any) -> httpcore2.AsyncNetworkStream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 from hypothesis import given
@@ -83,3 +84,17 @@ def test_reading_never_raises_and_gives_utc(text: str) -> None:
 def test_the_rule_for_an_items_time(published: datetime | None, updated: datetime | None, at: datetime, rule: str) -> None:
     moment = choose_date(published, updated, NOW)
     assert (moment.at, moment.rule) == (at, rule)
+
+
+@given(
+    st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2099, 12, 31)),
+    st.sampled_from(["GMT", "+0000", "-0500", "+0530", "+1400", "-0959", "+1460"]),
+    st.sampled_from(["%a, %d %b %Y %H:%M:%S ", "%a, %d %b %Y 24:%M:%S ", "%a, 31 %b %Y %H:%M:%S "]),
+)
+def test_the_usual_date_is_read_as_the_mail_rules_read_it(moment: datetime, zone: str, form: str) -> None:
+    text = moment.strftime(form) + zone
+    try:
+        expected = parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        expected = None
+    assert read_date(text) == expected

@@ -212,13 +212,22 @@ def test_what_is_no_feed_says_what_it_is(body: str, words: str) -> None:
     assert URL in str(caught.value)
 
 
+@pytest.mark.parametrize("kept", range(len(ITEM) + 1))
+def test_of_a_document_that_was_cut_off_no_half_item_is_read(kept: int) -> None:
+    """It would have half an identity, and stand beside the whole one for ever."""
+    other = ITEM.replace("1", "2")
+    feed = parse(rss(ITEM + other[:kept]).removesuffix("</channel></rss>"))
+    assert [item.guid for item in feed.items] == [item.guid for item in parse(rss(ITEM)).items] + ["g2"] * (kept == len(ITEM))
+    assert "cut off" in (feed.error or "")
+
+
 # --- broken documents -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        (rss(ITEM)[:-20], "cut off"),
+        (rss(ITEM)[:-16], "cut off"),
         (rss(ITEM.replace("One", "a < b & c")), "not well-formed"),
         (rss(ITEM.replace("One", "Caf\xe9")).encode("latin-1"), "says it is UTF-8 but is not; it was read as Windows-1252"),
         (rss(ITEM.replace("One", "żółć zażółć")).encode()[:-30] + b"\xc5</channel></rss>", "1 broken characters|not well-formed"),

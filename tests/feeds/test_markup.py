@@ -20,6 +20,8 @@ from aggregator.feeds.markup import DEEPEST, html_text, plain_to_html, safe_html
         ("<b>Bold</b> claim", True, "Bold claim"),
         ("&lt;b&gt;Bold&lt;/b&gt; claim", True, "Bold claim"),
         ("List<String> in Java", True, "List<String> in Java"),
+        ('safe<link rel="x" href="http://example.com/evil.css"> <blink>news</blink>', True, "safe news"),
+        ('<html><head><meta charset="x"></head><body>safe<frameset rows="*"><frame></frameset> news</body></html>', True, "safe news"),
         ("3 < 5 and 7 > 6", True, "3 < 5 and 7 > 6"),
         ("Why <script> is bad", False, "Why <script> is bad"),
         ("Don&#8217;t", False, "Don’t"),

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aggregator.feeds.politeness import HostGate, HostRule, PolitenessLimits, host_rule, spacing_seconds
+from aggregator.feeds.politeness import (
+    MOST_SILENCES,
+    HostGate,
+    HostRule,
+    PolitenessLimits,
+    TurnPassedError,
+    host_rule,
+    spacing_seconds,
+)
 
 NOW = datetime(2023, 12, 27, 12, 0, tzinfo=UTC)
 
@@ -106,3 +115,51 @@ def test_a_back_off_holds_until_its_moment_survives_a_restart_and_is_never_short
     assert told == [("news.example", NOW + timedelta(hours=2))]
     assert gate.blocked_until("news.example", NOW) == NOW + timedelta(hours=2)
     assert gate.blocked_until("other.example", NOW) is None
+
+
+def test_a_turn_that_does_not_come_in_time_passes_and_leaves_the_line_in_order() -> None:
+    async def run() -> tuple[list[str], int]:
+        gate = HostGate(line_seconds=0.05)
+        said: list[str] = []
+        async with gate.slot("slow.example", private=False):
+            for _ in range(3):
+                with pytest.raises(TurnPassedError) as caught:
+                    async with gate.slot("slow.example", private=False):
+                        pass
+                said.append(str(caught.value))
+            async with gate.slot("other.example", private=False):
+                pass
+        inside = 0
+        async with HostGate(PolitenessLimits(host_delay_seconds=0.0), line_seconds=60.0).slot("slow.example", private=False):
+            inside += 1
+        return said, inside
+
+    said, inside = asyncio.run(asyncio.wait_for(run(), 60))
+    assert said == ["Others of slow.example were asked first, and this feed's turn did not come in this round."] * 3
+    assert inside == 1
+
+
+@pytest.mark.parametrize(("private", "asked"), [(False, MOST_SILENCES), (True, 10)])
+def test_a_public_host_that_leaves_several_in_a_row_without_an_answer_is_left_alone(private: bool, asked: int) -> None:
+    async def run() -> int:
+        gate, done = HostGate(PolitenessLimits(host_delay_seconds=0.0)), 0
+        for _ in range(10):
+            with contextlib.suppress(TurnPassedError):
+                async with gate.slot("slow.example", private=private):
+                    done += 1
+                    gate.heard("slow.example", private=private, answered=False)
+        return done
+
+    assert asyncio.run(run()) == asked
+
+
+def test_one_answer_makes_up_for_the_silences_before_it() -> None:
+    async def run() -> int:
+        gate, done = HostGate(PolitenessLimits(host_delay_seconds=0.0)), 0
+        for number in range(12):
+            async with gate.slot("slow.example", private=False):
+                done += 1
+                gate.heard("slow.example", private=False, answered=number % MOST_SILENCES == MOST_SILENCES - 1)
+        return done
+
+    assert asyncio.run(run()) == 12

@@ -1,19 +1,11 @@
-"""Reality: real feeds of hundreds of publishers, and the conformance suites of two parsers (shared data, skipped where it is absent)."""
+"""Reality: real feeds of hundreds of publishers (shared data, skipped where it is absent)."""
 
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import json
-import re
-import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
-import feedparser
-
-from aggregator.errors import FeedError
 from aggregator.feeds.dedupe import identify
 from aggregator.feeds.document import parse_document
 from aggregator.feeds.normalise import normalise
@@ -21,7 +13,6 @@ from aggregator.model import Item, ParsedFeed
 from tests.shared import shared_path
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-LATER = datetime(2027, 3, 1, tzinfo=UTC)
 
 
 def read(path: Path, url: str = "https://example.org/feed") -> ParsedFeed:
@@ -34,7 +25,7 @@ def keys(feed: ParsedFeed, now: datetime) -> tuple[str, list[tuple[str, str]], t
     return identity, [(item.key, item.content_hash) for item in kept], kept
 
 
-def test_every_real_document_yields_its_items_and_keys_that_stay() -> None:
+def test_every_real_document_yields_its_items_under_keys_of_their_own() -> None:
     folder = shared_path("data/real-feeds")
     rows = list(csv.DictReader((folder / "INDEX.tsv").open(encoding="utf-8"), delimiter="\t"))
     found = kept = 0
@@ -43,8 +34,6 @@ def test_every_real_document_yields_its_items_and_keys_that_stay() -> None:
         feed = read(folder / row["file"])
         assert feed.items, row
         identity, first, items = keys(feed, NOW)
-        if int(row["bytes"]) < 60_000:  # two thirds of them; the large ones take as long as all others together
-            assert first == keys(read(folder / row["file"]), LATER)[1], row
         assert len({key for key, _ in first}) == len(first)
         assert all(item.title and item.published_at <= NOW for item in items)
         found, kept = found + len(feed.items), kept + len(items)
@@ -61,54 +50,3 @@ def test_the_seed_feed_has_exact_durations() -> None:
     assert [medium.seconds for medium in media if medium.kind == "audio"] == [5031, 617, 4098, 621, 1183, 841]
     assert [medium.seconds for medium in media if medium.kind == "video"] == [38, 222, 27]
     assert [medium.host for medium in media if medium.kind == "audio"][:2] == ["Zippity Zap", "Michael Brower"]
-
-
-def test_podcast_durations_agree_with_podcastparser() -> None:
-    folder = shared_path("data/conformance/podcastparser/tests/data")
-    compared = 0
-    for expected_path in sorted(folder.glob("*.json")):
-        path = expected_path.with_suffix(".rss")
-        expected = json.loads(expected_path.read_text(encoding="utf-8"))
-        if not path.exists() or not isinstance(expected, dict) or not expected.get("episodes"):
-            continue
-        theirs = sorted(episode["total_time"] for episode in expected["episodes"])
-        ours = sorted(item.seconds or 0 for item in read(path).items)
-        # podcastparser leaves out items that are no episodes
-        assert ours[len(ours) - len(theirs) :] == theirs, path.name
-        compared += len(theirs)
-    assert compared >= 50
-
-
-def test_successive_snapshots_of_a_feed_keep_the_keys_of_their_items() -> None:
-    snapshots = sorted(shared_path("data/snapshots/arstechnica").iterdir())[:40]
-    key_of: dict[str, str] = {}
-    identity = "guid"
-    for path in snapshots:
-        feed = parse_document(gzip.decompress(path.read_bytes()), {}, "https://arstechnica.com/feed")
-        items = normalise(feed, feed="ars", feed_url="https://arstechnica.com/feed", now=NOW)
-        identity, kept = identify(items, identity, key_of)
-        for item in kept:
-            if item.canonical_link:
-                assert key_of.setdefault(item.canonical_link, item.key) == item.key
-    assert identity == "guid"
-    assert len(key_of) > 20
-
-
-def test_feedparsers_own_suite_gives_the_same_items_as_feedparser() -> None:
-    """2,106 one-fact documents. Our door changes encodings, DOCTYPEs and invalid characters first: the items must not suffer."""
-    folder = shared_path("data/conformance/feedparser")
-    read_well = 0
-    for path in sorted(folder.rglob("*.xml")):
-        body = path.read_bytes()
-        match = re.search(rb"Header:\s*Content-type:\s*([^\r\n]+)", body[:3000], re.IGNORECASE)
-        headers = {"content-type": match[1].decode("ascii", "ignore").strip()} if match else {}
-        try:
-            ours = parse_document(body, headers, "https://example.org/feed").items
-        except FeedError:
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            theirs = feedparser.parse(io.BytesIO(body), response_headers=headers, resolve_relative_uris=False, sanitize_html=False).entries
-        assert [item.guid for item in ours] == [entry.get("id") or None for entry in theirs], path
-        read_well += [item.title for item in ours] == [entry.get("title") or "" for entry in theirs]
-    assert read_well >= 2_084

@@ -245,6 +245,14 @@ def test_a_feed_held_back_for_its_host_is_no_failure() -> None:
     assert (state.streak, state.error, state.next_poll_at, state.last_attempt_at) == (0, None, until, OLD.stored_at)
 
 
+def test_a_feed_whose_turn_did_not_come_stays_due_and_has_made_no_attempt() -> None:
+    before = replace(STATE, last_attempt_at=OLD.stored_at, next_poll_at=NOW - timedelta(minutes=5))
+    state = after(answer("throttled", error="not asked"), state=before)
+    assert (state.streak, state.error, state.next_poll_at, state.last_attempt_at) == (0, None, NOW, OLD.stored_at)
+    assert is_due(FEED, state, NOW)
+    assert "turn" in state.reason
+
+
 def test_a_feed_that_is_gone_is_never_polled_again_unless_its_url_changes() -> None:
     state = after(answer("gone", status=410, error="410 Gone"))
     assert (state.gone, state.next_poll_at, state.error) == (True, None, "410 Gone")

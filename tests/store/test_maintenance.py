@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.errors import NotFoundError, StoreError
-from aggregator.model import Ingested
+from aggregator.model import Ingested, Mark, StoryChanges
 from aggregator.store.maintenance import KEEP_PRUNED_KEYS, Pruned
 from aggregator.store.opening import Store, open_store
 from tests.store.make import HOUR, NOW, group, item, poll
@@ -172,6 +172,19 @@ def test_a_vacuum_mends_the_index_and_gives_space_back(file_store: Store) -> Non
     assert after < before / 2
     assert file_store.maintenance.check() == []
     assert [one.key for one in file_store.items.search("mended")] == ["kept"]
+
+
+def test_starred_items_and_followed_stories_are_kept_whatever_became_of_their_ids(store: Store) -> None:
+    fill(store)
+    store.stories.apply(StoryChanges(merged=((1, 2),)), NOW)  # 1 was followed, 2 is what it became
+    store.marks.save(Mark("story", 1, "follow", NOW))
+    store.marks.save(Mark("story", 3, "mute", NOW))
+    store.marks.save(Mark("item", 6, "star", NOW))
+    later = NOW + 99 * HOUR
+    assert store.maintenance.prune(later, dry_run=True).items == 1
+    assert store.maintenance.prune(later).items == 1
+    assert store.maintenance.prune_to(1).items == 0
+    assert [one.id for one in store.items.export()] == [1, 2, 3, 4, 6]
 
 
 def test_a_backup_is_a_whole_store_in_one_file(file_store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,20 @@
+"""EDGE: what people follow, mute and star. Written out, not taken from tables.py."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "marks",
+        sa.Column("kind", sa.String, nullable=False),
+        sa.Column("target_id", sa.BigInteger, nullable=False),
+        sa.Column("stance", sa.String, nullable=False),
+        sa.Column("made_at", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "target_id"),
+    )

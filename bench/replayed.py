@@ -1,0 +1,115 @@
+"""What the fetch benchmarks share: the replay server on a free port, the program in a folder of its own, memory over all processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+STREAM = "data/stream-2023-12.jsonl.gz"
+
+
+def shared_folder() -> Path:
+    return Path(os.environ.get("AGGREGATOR_SHARED", ROOT.parent / "shared"))
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A running replay server."""
+
+    url: str
+    pid: int
+
+    def feeds(self) -> list[str]:
+        """The addresses of its feeds, largest source first."""
+        with urllib.request.urlopen(f"{self.url}/index.opml") as opml:
+            return re.findall(r'xmlUrl="([^"]+)"', opml.read().decode())
+
+    def stats(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/stats") as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+
+@contextmanager
+def replay(*options: str, shared: Path | None = None) -> Iterator[Replay]:
+    """Serve the shared stream; `options` are those of replay.py."""
+    folder = shared or shared_folder()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, str(folder / "tools/replay.py"), str(folder / STREAM), "--port", str(port), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            if "feeds at" not in server.stdout.readline():
+                raise SystemExit("The replay server did not start; set AGGREGATOR_SHARED to the folder of the shared data.")
+            yield Replay(f"http://127.0.0.1:{port}", server.pid)
+        finally:
+            server.kill()  # terminate would wait for what it is busy with
+
+
+def write_home(folder: Path, feeds: Mapping[str, str], settings: str = "") -> list[str]:
+    """A configuration with these feeds (name: address) in `folder`; the command line that uses it."""
+    lines = "\n".join(f'[[feed]]\nname = "{name}"\nurl = "{url}"\n' for name, url in feeds.items())
+    (folder / "feeds.toml").write_text(lines, encoding="utf-8")
+    (folder / "aggregator.toml").write_text(f'database = "aggregator.db"\n{settings}', encoding="utf-8")
+    return [sys.executable, "-m", "aggregator", "--config", str(folder / "aggregator.toml")]
+
+
+@dataclass(frozen=True)
+class Run:
+    code: int
+    seconds: float
+    peak_bytes: int | None
+    """Over all processes at one moment, shared pages counted once; None where /proc does not tell."""
+    output: str
+
+
+def run_measured(command: list[str], deadline_seconds: float = 600.0) -> Run:
+    """Run a command, looking at its processes ten times a second."""
+    began, peak = time.monotonic(), 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
+        try:
+            while process.poll() is None and time.monotonic() - began < deadline_seconds:
+                peak = max(peak, memory_bytes(process.pid))
+                time.sleep(0.1)
+        finally:
+            process.kill()
+        output = process.stdout.read() if process.stdout else ""
+    return Run(process.returncode, time.monotonic() - began, peak or None, output)
+
+
+def memory_bytes(pid: int) -> int:
+    """The proportional share (PSS) of a process and all that it started; 0 where /proc does not tell."""
+    return sum(map(_bytes, _family(pid)))
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that it started (Linux)."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            found += [each for child in (task / "children").read_text().split() for each in _family(int(child))]
+        except OSError:
+            continue
+    return found
+
+
+def _bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
