@@ -199,6 +199,10 @@ class StoryStore(Protocol):
         """Latest last_published_at first."""
         ...
 
+    def topics_named(self, ids: Collection[int]) -> dict[int, Topic]:
+        """By id; unknown ids are left out."""
+        ...
+
     def topic(self, topic_id: int) -> tuple[Topic, list[Story]]: ...
 
 
