@@ -411,9 +411,11 @@ def failed_line(failed: FailedFeed, period: Period) -> str:
 
 
 def explained(told: Told) -> str:
-    """ "rank 3.42 = publishers 3.00 + freshness 0.52 − like others 0.10"."""
+    """ "story 345 of topic 12, rank 3.42 = publishers 3.00 + freshness 0.52 − like others 0.10": with the ids to follow or mute."""
     terms = [f"{'−' if value < 0 else '+'} {name} {abs(value):.2f}" for name, value in told.parts]
-    return f"rank {told.rank:.2f} = " + " ".join(terms).removeprefix("+ ")
+    topic = told.story.story.topic_id
+    which = f"story {told.id}" + (f" of topic {topic}" if topic is not None else "")
+    return f"{which}, rank {told.rank:.2f} = " + " ".join(terms).removeprefix("+ ")
 
 
 def related_words(told: Told, *, numbers: bool = True) -> str:

@@ -101,6 +101,11 @@ def test_a_publisher_who_tells_it_again_is_no_new_one_and_the_same_headline_is_n
     assert (shown.new, shown.gained, shown.latest) == (False, 0, "")
 
 
+def test_explain_names_the_ids_that_follow_and_mute_take() -> None:
+    assert "story 1 of topic 7, rank " in render(choose(day()), "plain", explain=True)
+    assert "story 5, rank " in render(choose(day()), "plain", explain=True)
+
+
 # --- interests ---------------------------------------------------------------------------------------------------------
 
 
