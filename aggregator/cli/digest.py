@@ -106,7 +106,7 @@ def _make_and_hand_over(app: App, asked: Asked) -> Digest:
         _period(app, asked),
         by="arrived" if new else "published",
         name=asked.name or DEFAULT_NAME,
-        limit=app.settings.digest.limit if asked.limit is None else asked.limit,
+        limit=asked.limit,
         topic=asked.topic,
         tag=asked.tag,
         minutes=asked.minutes,
