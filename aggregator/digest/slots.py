@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from aggregator.digest.interests import Filters
 from aggregator.digest.rank import Ranked, jaccard
 from aggregator.digest.reading import GLANCE_SECONDS, reading_seconds
-from aggregator.digest.telling import Told, title_words
+from aggregator.digest.telling import Telling, title_words
 from aggregator.model import Story
 
 MAIN_SHARE = 2 / 3
@@ -37,7 +37,7 @@ class Slot:
 
 @dataclass
 class _Filling:
-    told: Mapping[int, Told]
+    told: Mapping[int, Telling]
     filters: Filters
     near: float
     slots: list[Slot] = field(default_factory=list)
@@ -76,7 +76,7 @@ class _Filling:
 
 
 def fill_slots(
-    ranked: Sequence[Ranked], told: Mapping[int, Told], filters: Filters, near: float, searches: Iterable[Callable[[Told], bool]] = ()
+    ranked: Sequence[Ranked], told: Mapping[int, Telling], filters: Filters, near: float, searches: Iterable[Callable[[Telling], bool]] = ()
 ) -> list[Slot]:
     """The slots: those by rank first, then the lines. With neither limit nor reading time every story, so that no item is lost."""
     if not filters.limit and not filters.minutes:
@@ -118,7 +118,7 @@ def _take_rest(filling: _Filling, waiting: Iterable[Ranked]) -> None:
             return
 
 
-def _matching(filling: _Filling, ranked: Sequence[Ranked], searches: Iterable[Callable[[Told], bool]]) -> Iterator[Ranked]:
+def _matching(filling: _Filling, ranked: Sequence[Ranked], searches: Iterable[Callable[[Telling], bool]]) -> Iterator[Ranked]:
     for matches in searches:
         found = 0
         for each in ranked:
@@ -143,7 +143,7 @@ def _companions(filling: _Filling, ranked: Sequence[Ranked]) -> Iterator[Ranked]
         yield from [each for each in under.get(topic or 0, ()) if each.key not in filling.keys][:COMPANIONS]
 
 
-def story_seconds(told: Told, *, as_line: bool) -> float:
+def story_seconds(told: Telling, *, as_line: bool) -> float:
     """How long a reader is at a story: its title alone in a line, else all its texts and a glance at the facts and at the links."""
     if as_line:
         return reading_seconds(told.story.title) + GLANCE_SECONDS / 2
