@@ -13,7 +13,7 @@ from datetime import datetime
 
 from aggregator.digest.interests import Filters, Interests
 from aggregator.digest.rank import Candidate, DigestParams, Ranked, rank
-from aggregator.digest.slots import Slot, fill_slots, story_seconds
+from aggregator.digest.slots import Slot, fill_slots
 from aggregator.digest.telling import Telling, as_of, centrality, latest_headline, tellers, title_words
 from aggregator.model import (
     Coverage,
@@ -82,7 +82,7 @@ def select(
             DigestSearch(search.name, search.query, tuple(each.story.id for each in shown if matches(each)))
             for search, matches in zip(interests.searches, matchers, strict=True)
         ),
-        seconds=sum(story_seconds(by_id[slot.ranked.key], as_line=slot.as_line) for slot in slots),
+        seconds=sum(slot.seconds for slot in slots),
     )
 
 
