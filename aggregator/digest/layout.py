@@ -132,6 +132,11 @@ def day_name(moment: datetime) -> str:
     return f"{_DAYS[moment.weekday()]} {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
+def month_name(moment: datetime) -> str:
+    """December 2023"""
+    return f"{_MONTHS[moment.month - 1]} {moment.year}"
+
+
 def headline(period: Period) -> str:
     """The period in the reader's zone: a whole day by its name, anything else from moment to moment."""
     zone = ZoneInfo(period.zone)
