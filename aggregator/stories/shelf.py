@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -18,6 +19,7 @@ from aggregator.stories.state import Entry, Likenesses
 from aggregator.stories.text import frame
 from aggregator.stories.vectorise import Floats, GramSpace, GramWeights, Rows, WordSpace, WordWeights, row_sums
 
+T = TypeVar("T")
 Numbers = NDArray[np.int64]
 NOBODY = -1
 """The story of a row that is nobody's candidate any more."""
@@ -97,7 +99,8 @@ class Shelf:
     def add(self, entries: Sequence[Entry], feeds: Sequence[int]) -> range:
         """Count a batch, then weigh it with itself counted, then append it. Returns its rows; they have no story yet."""
         words = [entry.words for entry in entries]
-        stems, grams = [self.word_space.columns(item) for item in words], self.gram_space.columns(words)
+        stems = [self.word_space.columns(item) for item in words]
+        grams = [row for part in _parts(words) for row in self.gram_space.columns(part)]
         times = [entry.at_seconds for entry in entries]
         self.word_space.window.count(times, [columns for columns, _ in stems])
         self.gram_space.window.count(times, [columns for columns, _ in grams])
@@ -108,8 +111,9 @@ class Shelf:
         self._frames[first : first + len(entries)] = [_frame_number(entry) for entry in entries]
         for (columns, _), weights in zip(stems, self.word_space.weigh(stems), strict=True):
             self.words.append(columns, weights)
-        for (columns, _), weights in zip(grams, self.gram_space.weigh(grams), strict=True):
-            self.grams.append(columns, weights)
+        for some in _parts(grams):
+            for (columns, _), weights in zip(some, self.gram_space.weigh(some), strict=True):
+                self.grams.append(columns, weights)
         self.entries.extend(entries)
         return range(first, self.count)
 
@@ -273,6 +277,14 @@ class Shelf:
         whole = sum(part for part, _ in parts) or 1.0
         ordered = sorted((pair for pair in parts if pair[0] > 0), key=lambda pair: (-pair[0], pair[1]))
         return [(self.word_space.stems[column], part / whole) for part, column in ordered]
+
+
+_AT_ONCE = 500
+"""Items whose n-grams are taken together: a restart hands over the whole window, and working on all of it at once took a gigabyte."""
+
+
+def _parts(rows: Sequence[T]) -> list[Sequence[T]]:
+    return [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]
 
 
 def _frame_number(entry: Entry) -> int:

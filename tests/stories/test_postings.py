@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from aggregator.stories.postings import WordIndex
-from aggregator.stories.vectorise import Rows
+from aggregator.stories.shelf import Likeness, Shelf
+from aggregator.stories.state import to_entry
+from aggregator.stories.text import read_item
+from aggregator.stories.vectorise import GramSpace, GramWeights, Rows
+from tests.stories.make import item
 
 COLUMNS = 400
 
@@ -55,3 +59,16 @@ def test_after_rows_went_nothing_of_the_old_numbers_is_left() -> None:
     index.forget()
     batch = range(750, 800)
     assert [near.tolist() for near in index.above(rows, batch, COLUMNS, 0.3)] == by_product(rows, batch, 0.3)
+
+
+def test_a_restart_weighs_the_whole_window_as_one_batch_would() -> None:
+    words = [read_item(item(number, f"Harbour {number} strike number {number % 7}")) for number in range(1100)]
+    entries = [to_entry(item(number, f"Harbour {number} strike number {number % 7}")) for number in range(1100)]
+    shelf, space = Shelf(None, Likeness()), GramSpace(GramWeights())
+    shelf.add(entries, [0] * len(entries))
+    rows = space.columns(words)
+    space.window.count([0.0] * len(rows), [columns for columns, _ in rows])
+    for number, weights in enumerate(space.weigh(rows)):
+        columns, held = shelf.grams.row(number)
+        assert columns.tolist() == rows[number][0].tolist()
+        assert held.tolist() == weights.tolist()
