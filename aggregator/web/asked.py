@@ -41,7 +41,8 @@ class Param:
 class Asked:
     """A request. `values` holds every parameter of the route, the default where nothing was said; `address` is path and query.
 
-    `csrf` is the mark that its own forms must bring back; `problem` is a sentence about what went wrong just before.
+    `csrf` is the mark that the forms of its page must bring back; `upload` is a file that came with a form; `done` names what the
+    change before did.
     """
 
     values: Mapping[str, Any]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from starlette.staticfiles import StaticFiles
 
 from aggregator.errors import AggregatorError, LockedError, NotFoundError, StoreError
 from aggregator.web.access import Access, Session
-from aggregator.web.asked import Answer, Asked, Goto, Handler, Json, Page, Route, own_path, read
+from aggregator.web.asked import Answer, Asked, Goto, Json, Page, Route, own_path, read
 from aggregator.web.guard import Guard, TooLargeError, caller_of
 from aggregator.web.look import Look
 
@@ -71,8 +72,7 @@ class Site:
             asked = replace(
                 self._about(request), values=read(route.params, raw | request.path_params), upload=upload, remember=self._recent
             )
-            handler = self._alone(route.handler) if route.changes else route.handler
-            return self._to_response(request, await run_in_threadpool(handler, self.app, asked), asked)
+            return await run_in_threadpool(self._answered, request, route, asked)
 
         return endpoint
 
@@ -93,12 +93,11 @@ class Site:
             raise HTTPException(403, "This form is out of date: go back, load the page again, and send it once more.")
         return form
 
-    def _alone(self, handler: Handler) -> Handler:
-        def alone(app: App, asked: Asked) -> Answer:
-            with self._changing:
-                return handler(app, asked)
-
-        return alone
+    def _answered(self, request: Request, route: Route, asked: Asked) -> Response:
+        """In a thread of its own: the handler waits for the database, and a large page takes its time to write."""
+        with self._changing if route.changes else nullcontext():
+            answer = route.handler(self.app, asked)
+        return self._to_response(request, answer, asked)
 
     def _about(self, request: Request) -> Asked:
         session: Session = request.scope["session"]

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("uvicorn", reason="the pages need the extra web: pip install 'aggregator[web]'")
-
 from aggregator.app import App
 from aggregator.cli.demo import _demo_app
 from aggregator.demo.server import bundled_feeds, serve
