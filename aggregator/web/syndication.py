@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aggregator.digest.atom import to_atom
 from aggregator.digest.period import span_period
 from aggregator.errors import UsageError
+from aggregator.web import reading
 from aggregator.web.asked import Answer, Asked, Document
 
 if TYPE_CHECKING:
@@ -17,12 +18,7 @@ _KIND = "application/atom+xml"
 
 
 def digest(app: App, asked: Asked) -> Answer:
-    made = app.digest(
-        span_period(asked["since"], None, app.zone, app.clock()),
-        limit=asked["limit"],
-        tag=asked["tag"] or None,
-        match=asked["match"] or None,
-    )
+    made = reading.make_digest(app, asked, span_period(asked["since"], None, app.zone, app.clock()))
     return Document(_KIND, to_atom(made, title="Digest"))
 
 
