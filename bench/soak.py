@@ -32,7 +32,7 @@ FAULTS = ("500", "503", "429", "404", "410", "308", "hang", "reset", "empty", "n
 INTERVAL_SECONDS = 3600.0
 
 
-def set_up(folder: Path, base: str, mail_port: int, feeds: int, faulty: float) -> dict[str, str]:
+def set_up(folder: Path, base: str, mail_port: int, feeds: int, faulty: float, keep: str) -> dict[str, str]:
     """Settings and a feed list in which each so-manyth feed is a broken one. Returns the address of each by name."""
     known = feeds_of(base, 100_000)
     step = max(1, len(known) // feeds)
@@ -46,7 +46,7 @@ def set_up(folder: Path, base: str, mail_port: int, feeds: int, faulty: float) -
     mail = f'[mail]\nhost = "127.0.0.1"\nport = {mail_port}\nsecurity = "none"\nsender = "news@home.example"\nto = ["ann@a.example"]\n'
     (folder / "aggregator.toml").write_text(
         f'database = "aggregator.db"\nzone = "UTC"\n[fetch]\nallow_private = true\ntimeout = "2s"\n'
-        f'[digest]\ntargets = ["folder", "mail"]\nfolder = "digests"\n[retention]\nitems = "10d"\n[daemon]\nbackups = 1\n{mail}'
+        f'[digest]\ntargets = ["folder", "mail"]\nfolder = "digests"\n[retention]\nitems = "{keep}"\n[daemon]\nbackups = 1\n{mail}'
     )
     return named
 
@@ -98,10 +98,10 @@ def digest_gaps(database: Path, days_run: int) -> tuple[int, int, list[str]]:
     return len(rows), torn + len(days) - len(set(days)), sorted(wanted - set(days))
 
 
-def run(folder: Path, base: str, *, days: int, speed: float, feeds: int, faulty: float) -> dict[str, Any]:
+def run(folder: Path, base: str, *, days: int, speed: float, feeds: int, faulty: float, keep: str) -> dict[str, Any]:
     """The daemon for so many days. `base` serves the feeds, its clock was just set to START and runs at `speed`."""
     with mail_server(folder / "mail") as port, (folder / "log").open("w") as log:
-        named = set_up(folder, base, port, feeds, faulty)
+        named = set_up(folder, base, port, feeds, faulty, keep)
         command = [sys.executable, "-m", "aggregator", "--config", str(folder / "aggregator.toml")]
         clock = ["--now", START.isoformat(), "--speed", str(speed), "run", "--log-format", "json"]
         ask(base, f"/clock?set={START.isoformat().replace('+', '%2B')}")
@@ -152,6 +152,7 @@ def main() -> int:
     parser.add_argument("--speed", type=float, default=1200.0, help="simulated seconds in a second (default 1200: 17 days in 20 minutes)")
     parser.add_argument("--feeds", type=int, default=60)
     parser.add_argument("--faulty", type=float, default=0.05, help="the part of the feeds that is broken")
+    parser.add_argument("--keep", default="10d", help="the setting retention.items: what is older is pruned each night")
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("AGGREGATOR_SHARED", HERE.parent.parent / "shared")))
     asked = parser.parse_args()
     port = free_port()
@@ -159,7 +160,8 @@ def main() -> int:
     clock = ("--port", str(port), "--at", START.isoformat(), "--speed", str(asked.speed), "--items", "60")
     with tempfile.TemporaryDirectory() as held, process(*server, *clock):
         base = f"http://127.0.0.1:{port}"
-        found = run(Path(held), base, days=asked.days, speed=asked.speed, feeds=asked.feeds, faulty=asked.faulty)
+        size = {"days": asked.days, "speed": asked.speed, "feeds": asked.feeds, "faulty": asked.faulty, "keep": asked.keep}
+        found = run(Path(held), base, **size)
     for name, value in found.items():
         print(f"{name:22} {value}")
     good = not (found["lock_errors"] or found["digests_torn_or_twice"] or found["digests_missed"] or found["check"])
