@@ -159,6 +159,8 @@ def main() -> int:
     parser.add_argument("--history", default="2d", help="the setting topics.history; what it holds grows for so long, and no longer")
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("AGGREGATOR_SHARED", HERE.parent.parent / "shared")))
     asked = parser.parse_args()
+    if not (asked.shared / "tools" / "replay.py").exists():
+        parser.error(f"needs tools/replay.py of the shared data, which is not in {asked.shared}; name its folder with --shared")
     port = free_port()
     server = (str(asked.shared / "tools" / "replay.py"), str(asked.shared / "data" / "stream-2023-12.jsonl.gz"))
     clock = ("--port", str(port), "--at", START.isoformat(), "--speed", str(asked.speed), "--items", "60")
