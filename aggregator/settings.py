@@ -577,11 +577,6 @@ def _check(value: Any, kind: Any) -> None:
                 raise ValueError(f"“{pattern}” {problem}")
     if kind is Languages and any(not re.fullmatch(r"[a-z]{2,3}", code) for code in value):
         raise ValueError("a code has two or three small letters, no region")
-    if kind is Patterns:
-        for problem in filter(None, (f"“{each}” {says}" if (says := problem_of(each)) else None for each in value)):
-            raise ValueError(problem)
-    if kind is Languages and any(not re.fullmatch(r"[a-z]{2,3}", code) for code in value):
-        raise ValueError("a code has two or three small letters and no region")
     if kind is Zone and value:
         try:
             zoneinfo.ZoneInfo(value)

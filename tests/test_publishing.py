@@ -209,6 +209,12 @@ def test_a_digest_goes_to_each_address_as_one_mail_with_text_and_html(tmp_path: 
         body = ann.get_body(("plain",))
         assert body is not None
         assert "first alone" in body.get_content()
+        page = ann.get_body(("html",))
+        assert page is not None
+        assert '<h1 style="' in page.get_content(), "mail readers know no style sheets"
+        assert "<svg" not in page.get_content()
+        assert ann["References"].split()[-1] == "<daily.20231227@home.example>"
+        assert ann["List-Id"] == "Digest daily <daily.digest.home.example>"
         assert len(set(sink.keys)) == 2
         assert all(key.endswith("@home.example>") for key in sink.keys)
 

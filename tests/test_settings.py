@@ -137,6 +137,9 @@ def test_durations_times_and_dotted_keys_may_be_written_as_toml_allows(tmp_path:
         ('zone = "Europe/Berln"\n', 1, "zone", "did you mean “Europe/Berlin”"),
         ('zone = "../etc/passwd"\n', 1, "zone", "no zone of that name"),
         ('[log]\nlevel = "loud"\n', 2, "log.level", "one of"),
+        ('[interests]\nmute = ["/[/"]\n', 2, "interests.mute", "“/\\[/” is no regular expression"),
+        ('[interests]\nlanguages = ["english"]\n', 2, "interests.languages", "two or three small letters"),
+        ("[ranking]\ngrowth = -1\n", 2, "ranking.growth", "a number from 0 to 10"),
     ],
 )
 def test_a_mistake_is_told_with_file_line_key_and_cure(tmp_path: Path, text: str, line: int, key: str, says: str) -> None:

@@ -67,7 +67,7 @@ class Asked:
 @click.option("--starred", is_flag=True, help="Only stories with a starred item.")
 @click.option("--zone", metavar="ZONE", help="Time zone of --date, --since and --until and of the output, for example Europe/Warsaw.")
 @click.option("--dry-run", is_flag=True, help="Print it, but deliver and mark nothing.")
-@click.option("--explain", is_flag=True, help="Say at each story what its rank is made of.")
+@click.option("--explain", is_flag=True, help="Say at each story what its rank is made of, and its ids.")
 @click.option("--no-pager", is_flag=True, help="Do not hand a long digest to $PAGER (else less) on a terminal.")
 @click.option("--deliver", is_flag=True, help="Hand what is new to the targets of the settings instead of printing; implies --new.")
 @json_option
@@ -106,7 +106,7 @@ def _make_and_hand_over(app: App, asked: Asked) -> Digest:
         _period(app, asked),
         by="arrived" if new else "published",
         name=asked.name or DEFAULT_NAME,
-        limit=app.settings.digest.limit if asked.limit is None else asked.limit,
+        limit=asked.limit,
         topic=asked.topic,
         tag=asked.tag,
         minutes=asked.minutes,

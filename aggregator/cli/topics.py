@@ -51,11 +51,14 @@ def list_topics(app: App, limit: int, as_json: bool) -> None:
     if not found:
         note("No topics yet; they come with the stories of `aggregator fetch`.")
         return
-    rows = [
-        (str(topic.id), topic.label, str(topic.story_count), _when(app, topic.first_published_at), _when(app, topic.last_published_at))
-        for topic in found
-    ]
-    print_table(("ID", "TOPIC", "STORIES", "FIRST SEEN", "LAST SEEN"), rows)
+    marks = {marked.mark.target_id: marked.mark.stance for marked in app.marking.list("topic")}
+    rows = [(*_row(app, topic), marks.get(topic.id, "")) for topic in found]
+    print_table(("ID", "TOPIC", "STORIES", "FIRST SEEN", "LAST SEEN", "MARK"), rows)
+
+
+def _row(app: App, topic: Topic) -> tuple[str, ...]:
+    first, last = _when(app, topic.first_published_at), _when(app, topic.last_published_at)
+    return str(topic.id), topic.label, str(topic.story_count), first, last
 
 
 @topics.command("show")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from aggregator.digest.index_page import INDEX, to_index
 from aggregator.digest.period import TICK
 from aggregator.errors import AggregatorError, DeliveryError
 from aggregator.model import Delivery, Period
@@ -27,7 +28,10 @@ def dated_name(name: str, period: Period, format: str) -> str:
 
 @dataclass(frozen=True)
 class FolderCourier:
-    """Implements ports.Courier: a file for each digest, under its dated name. A second attempt replaces the first one's file."""
+    """Implements ports.Courier: a file for each digest, under its dated name. A second attempt replaces the first one's file.
+
+    `folder` holds an index.html of its HTML digests, too.
+    """
 
     folder: Path
     write: Write
@@ -43,9 +47,12 @@ class FolderCourier:
         return str(path)
 
     def deliver(self, delivery: Delivery) -> None:
-        """Missing folders are made. Raises DeliveryError with a sentence; then nothing was left behind."""
+        """Missing folders are made; a page lists the folder's HTML digests. Raises DeliveryError with a sentence."""
+        path = Path(delivery.place)
         for text in delivery.parts.values():
-            write_digest(text, Path(delivery.place), self.write)
+            write_digest(text, path, self.write)
+        if path.suffix == ".html":
+            write_digest(to_index(each.name for each in path.parent.glob("digest-*.html")), path.with_name(INDEX), self.write)
 
 
 def write_digest(text: str, path: Path, write: Write) -> None:

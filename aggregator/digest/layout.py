@@ -132,6 +132,11 @@ def day_name(moment: datetime) -> str:
     return f"{_DAYS[moment.weekday()]} {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
+def month_name(moment: datetime) -> str:
+    """December 2023"""
+    return f"{_MONTHS[moment.month - 1]} {moment.year}"
+
+
 def headline(period: Period) -> str:
     """The period in the reader's zone: a whole day by its name, anything else from moment to moment."""
     zone = ZoneInfo(period.zone)
@@ -411,9 +416,11 @@ def failed_line(failed: FailedFeed, period: Period) -> str:
 
 
 def explained(told: Told) -> str:
-    """ "rank 3.42 = publishers 3.00 + freshness 0.52 − like others 0.10"."""
+    """ "story 345 of topic 12, rank 3.42 = publishers 3.00 + freshness 0.52 − like others 0.10": with the ids to follow or mute."""
     terms = [f"{'−' if value < 0 else '+'} {name} {abs(value):.2f}" for name, value in told.parts]
-    return f"rank {told.rank:.2f} = " + " ".join(terms).removeprefix("+ ")
+    topic = told.story.story.topic_id
+    which = f"story {told.id}" + (f" of topic {topic}" if topic is not None else "")
+    return f"{which}, rank {told.rank:.2f} = " + " ".join(terms).removeprefix("+ ")
 
 
 def related_words(told: Told, *, numbers: bool = True) -> str:

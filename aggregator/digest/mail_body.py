@@ -42,21 +42,6 @@ def mail_parts(digest: Digest) -> tuple[str, str]:
     return inliner.inline(page).rstrip("\n") + "\n", to_plain(digest)
 
 
-def subject(digest: Digest) -> str:
-    """ "Wednesday 27 December 2023: New York Times sues OpenAI"; without stories the period alone."""
-    first = next((told.title for section in layout.sections(digest) for told in (*section.stories, *section.also)), "")
-    return f"{layout.headline(digest.period)}: {first}" if first else layout.headline(digest.period)
-
-
-def message_id(name: str, period: Period, host: str) -> str:
-    """The Message-ID of the digest of that name whose period ends on that local day, in angle brackets (RFC 5322, 3.6.4).
-
-    A second digest of one day has another id: the moment of its end is in it.
-    """
-    day = _day(period)
-    return f"<{_atom(name)}.{day:%Y%m%d}.{int(period.to_at.timestamp())}@{_atom(host)}>"
-
-
 def thread_id(name: str, period: Period, host: str, *, days_before: int = 0) -> str:
     """The id that all digests of a name and local day refer to; no message needs to have it."""
     return f"<{_atom(name)}.{_day(period) - timedelta(days=days_before):%Y%m%d}@{_atom(host)}>"

@@ -13,8 +13,8 @@ from datetime import datetime
 
 from aggregator.digest.interests import Filters, Interests
 from aggregator.digest.rank import Candidate, DigestParams, Ranked, rank
-from aggregator.digest.slots import Slot, fill_slots, story_seconds
-from aggregator.digest.telling import Told, as_of, centrality, latest_headline, tellers, title_words
+from aggregator.digest.slots import Slot, fill_slots
+from aggregator.digest.telling import Telling, as_of, centrality, latest_headline, tellers, title_words
 from aggregator.model import (
     Coverage,
     Digest,
@@ -82,7 +82,7 @@ def select(
             DigestSearch(search.name, search.query, tuple(each.story.id for each in shown if matches(each)))
             for search, matches in zip(interests.searches, matchers, strict=True)
         ),
-        seconds=sum(story_seconds(by_id[slot.ranked.key], as_line=slot.as_line) for slot in slots),
+        seconds=sum(slot.seconds for slot in slots),
     )
 
 
@@ -103,7 +103,7 @@ class _Choosing:
     def in_period(self, item: Item) -> bool:
         return self.period.from_at < self.moment(item) <= self.period.to_at
 
-    def told(self, coverage: Coverage, topics: Mapping[int, Topic]) -> Told | None:
+    def told(self, coverage: Coverage, topics: Mapping[int, Topic]) -> Telling | None:
         """The story at the period's end, or None when nothing of it is wanted."""
         story = coverage.story if coverage.story.topic_id in topics else replace(coverage.story, topic_id=None)
         if not self.wanted(story):
@@ -117,7 +117,7 @@ class _Choosing:
         told_by = tellers(items, members, self.moment)
         as_told = as_of(story, best, complete=len(best) >= len(coverage.items) and len(best) >= story.item_count)
         new = min(self.moment(item) for item in items) > self.period.from_at
-        return Told(
+        return Telling(
             story=as_told,
             items=best,
             memberships=members,
@@ -185,7 +185,7 @@ class _Choosing:
 
         return key
 
-    def candidate(self, told: Told) -> Candidate:
+    def candidate(self, told: Telling) -> Candidate:
         start = self.period.from_at
         words = {word for keyword in told.story.keywords for word in title_words(keyword)} or title_words(told.story.title)
         return Candidate(
@@ -202,7 +202,7 @@ class _Choosing:
             alone=told.sources == 1,
         )
 
-    def shown(self, told: Told, slot: Slot) -> DigestStory:
+    def shown(self, told: Telling, slot: Slot) -> DigestStory:
         scores = (told.memberships[item.id].score if item.id in told.memberships else 0.0 for item in told.items)
         ranked: Ranked = slot.ranked
         return DigestStory(
@@ -226,7 +226,7 @@ def _text(item: Item) -> str:
     return f"{item.title}\n{item.summary}"
 
 
-def _matching(query: str) -> Callable[[Told], bool]:
+def _matching(query: str) -> Callable[[Telling], bool]:
     matches = all_of(query)
     return lambda told: any(matches(_text(item)) for item in told.recent)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from aggregator.digest.interests import Filters
 from aggregator.digest.rank import Ranked, jaccard
 from aggregator.digest.reading import GLANCE_SECONDS, reading_seconds
-from aggregator.digest.telling import Told, title_words
+from aggregator.digest.telling import Telling, title_words
 from aggregator.model import Story
 
 MAIN_SHARE = 2 / 3
@@ -29,15 +29,16 @@ FULL_SHARE = 0.85
 
 @dataclass(frozen=True)
 class Slot:
-    """A shown story. `as_line` asks for a line instead of a paragraph."""
+    """A shown story and how long it takes to read. `as_line` asks for a line instead of a paragraph."""
 
     ranked: Ranked
+    seconds: float
     as_line: bool = False
 
 
 @dataclass
 class _Filling:
-    told: Mapping[int, Told]
+    told: Mapping[int, Telling]
     filters: Filters
     near: float
     slots: list[Slot] = field(default_factory=list)
@@ -52,17 +53,17 @@ class _Filling:
     def fits(self, cost: float, share: float) -> bool:
         return not self.filters.minutes or self.seconds + cost <= self.filters.minutes * 60 * share
 
-    def take(self, ranked: Ranked, *, as_line: bool = False, share: float = 1.0, force: bool = False) -> bool:
+    def take(self, ranked: Ranked, *, as_line: bool = False, share: float = 1.0) -> bool:
         """Give it a slot. False when the time is up; what the reader has seen already takes none."""
         told = self.told[ranked.key]
         if ranked.key in self.keys or self._seen(told.story):
             return True
-        cost = story_seconds(told, as_line=as_line or told.sources == len(told.items) == 1)
-        if self.slots and not force and not self.fits(cost, share):
+        slot = make_slot(told, ranked, as_line=as_line)
+        if self.slots and not self.fits(slot.seconds, share):
             return False
-        self.slots.append(Slot(ranked, as_line))
+        self.slots.append(slot)
         self.keys.add(ranked.key)
-        self.seconds += cost
+        self.seconds += slot.seconds
         if told.sources == 1:
             self.lone[told.items[0].publisher] += 1
         return True
@@ -76,11 +77,11 @@ class _Filling:
 
 
 def fill_slots(
-    ranked: Sequence[Ranked], told: Mapping[int, Told], filters: Filters, near: float, searches: Iterable[Callable[[Told], bool]] = ()
+    ranked: Sequence[Ranked], told: Mapping[int, Telling], filters: Filters, near: float, searches: Iterable[Callable[[Telling], bool]] = ()
 ) -> list[Slot]:
     """The slots: those by rank first, then the lines. With neither limit nor reading time every story, so that no item is lost."""
     if not filters.limit and not filters.minutes:
-        return [Slot(each) for each in ranked]
+        return [make_slot(told[each.key], each) for each in ranked]
     filling = _Filling(told, filters, near)
     main = round(filters.limit * MAIN_SHARE) if filters.limit and filters.topic is None else filters.limit
     waiting = _take_by_rank(filling, ranked, main, FULL_SHARE)
@@ -118,7 +119,7 @@ def _take_rest(filling: _Filling, waiting: Iterable[Ranked]) -> None:
             return
 
 
-def _matching(filling: _Filling, ranked: Sequence[Ranked], searches: Iterable[Callable[[Told], bool]]) -> Iterator[Ranked]:
+def _matching(filling: _Filling, ranked: Sequence[Ranked], searches: Iterable[Callable[[Telling], bool]]) -> Iterator[Ranked]:
     for matches in searches:
         found = 0
         for each in ranked:
@@ -143,11 +144,12 @@ def _companions(filling: _Filling, ranked: Sequence[Ranked]) -> Iterator[Ranked]
         yield from [each for each in under.get(topic or 0, ()) if each.key not in filling.keys][:COMPANIONS]
 
 
-def story_seconds(told: Told, *, as_line: bool) -> float:
-    """How long a reader is at a story: its title alone in a line, else all its texts and a glance at the facts and at the links."""
-    if as_line:
-        return reading_seconds(told.story.title) + GLANCE_SECONDS / 2
-    return reading_seconds(told.story.title, told.story.brief, told.latest, glances=2)
+def make_slot(told: Telling, ranked: Ranked, *, as_line: bool = False) -> Slot:
+    """With how long a reader is at the story: its title alone in a line (as lone items are shown, too, unless they are important),
+    else all its texts and a glance at the facts and at the links."""
+    if as_line or (len(told.items) == 1 and not ranked.parts.get("important")):
+        return Slot(ranked, reading_seconds(told.story.title) + GLANCE_SECONDS / 2, as_line)
+    return Slot(ranked, reading_seconds(told.story.title, told.story.brief, told.latest, glances=2), as_line)
 
 
 def same_to_a_reader(a: Story, b: Story, near: float) -> bool:

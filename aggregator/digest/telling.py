@@ -31,7 +31,7 @@ _STOP = frozenset(
 
 
 @dataclass(frozen=True)
-class Told:
+class Telling:
     """A story at the period's end."""
 
     story: Story

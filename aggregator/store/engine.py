@@ -154,6 +154,7 @@ def _set_up(connection: Any, _: Any) -> None:
     # WAL with NORMAL: readers and the writer do not wait for each other; the default journal is 5.5 times slower
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a first fetch would stop for a checkpoint at every second commit
     cursor.execute("PRAGMA cache_size = -16000")
     cursor.execute("PRAGMA temp_store = MEMORY")
     cursor.close()

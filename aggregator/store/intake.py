@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, exists, select, tuple_, update
 
 from aggregator.model import Ingested, Item
 from aggregator.store import tables as t
-from aggregator.store.rows import chunks, counter, raise_counter
+from aggregator.store.rows import chunks, counter, insert_many, raise_counter
 from aggregator.store.search import add_new_to_index, add_to_index, remove_from_index
 
 _TEXTS = (
@@ -39,7 +39,6 @@ _BY_LINK = (
     .order_by(_i.id.desc())
 )
 _SHOWN_BY = select(_a.feed_id, _a.item_id).where(_a.item_id.in_(bindparam("ids", expanding=True)))
-_NEW = t.items.insert()
 _FROM_FIRST = _i.id >= bindparam("first")
 _QUEUE = t.unsorted_items.insert().from_select(["item_id"], select(_i.id).where(_FROM_FIRST))
 _APPEAR = t.appearances.insert().from_select(
@@ -126,7 +125,7 @@ def _write(connection: Connection, batch: _Batch) -> None:
     run = connection.execute
     if batch.new:
         raise_counter(connection, "next_item", batch.next_id)
-        run(_NEW, batch.new)
+        insert_many(connection, t.items, batch.new)
         first = {"first": batch.new[0]["id"]}  # ids only grow, so these are all items from there on
         run(_QUEUE, first)
         run(_APPEAR, first)
@@ -231,4 +230,4 @@ class _Batch:
 
 def _item_row(item: Item, id_: int, feed_id: int, now: datetime) -> dict[str, Any]:
     row = {name: getattr(item, name) for name in (*_TEXTS, "key", "published_at", "updated_at", "date_rule")}
-    return row | {"id": id_, "feed_id": feed_id, "arrived_at": item.arrived_at or now}
+    return row | {"id": id_, "feed_id": feed_id, "arrived_at": item.arrived_at or now, "full_text": item.full_text or None}

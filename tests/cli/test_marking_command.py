@@ -24,9 +24,10 @@ ROWS = [
 ]
 
 
-def aggregator(database: Path, *arguments: str) -> Result:
+def aggregator(database: Path, *arguments: str, **environ: str) -> Result:
     options = ["--database", str(database), "--now", NOW, *arguments]
-    return CliRunner().invoke(cli, options, env={"XDG_CONFIG_HOME": str(database.parent), "XDG_DATA_HOME": str(database.parent)})
+    home = {"XDG_CONFIG_HOME": str(database.parent), "XDG_DATA_HOME": str(database.parent)}
+    return CliRunner().invoke(cli, options, env=home | environ)
 
 
 @pytest.fixture
@@ -91,6 +92,19 @@ def test_a_mark_holds_for_what_a_merged_story_became_part_of(database: Path) -> 
     assert aggregator(database, "stories", "merge", str(horoscope), str(vienna)).exit_code == 0
     assert set(stories(database)) == set(before) - {"Vienna", "Horoscope"}
     assert aggregator(database, "stories", "unmark", str(horoscope)).exit_code == 0
+
+
+def test_a_digest_by_name_has_its_own_limit_and_the_readers_words_and_searches_hold_in_all(database: Path) -> None:
+    def new(name: str, **environ: str) -> list[str]:
+        made = aggregator(database, "digest", "--new", "--as", name, "--dry-run", "--json", **environ)
+        return [story["title"].split()[0] for story in json.loads(made.stdout)["stories"]]
+
+    assert len(new("evening")) == 3
+    assert len(new("morning", AGGREGATOR_DIGESTS__MORNING__LIMIT="1")) == 1
+    assert "Horoscope" not in new("evening", AGGREGATOR_INTERESTS__MUTE="horoscope")
+    assert new("evening", AGGREGATOR_INTERESTS__BOOST="strudel")[0] == "Vienna"
+    shown = aggregator(database, "digest", "--new", "--dry-run", AGGREGATOR_INTERESTS__SEARCHES="Sweet things: strudel").stdout
+    assert shown.splitlines()[3] == "SWEET THINGS"
 
 
 @pytest.mark.parametrize(

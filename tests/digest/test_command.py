@@ -16,7 +16,6 @@ import termios
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,7 +41,6 @@ class FakeApp:
     """Chooses from the sample day for real; remembers what it was asked and what was recorded."""
 
     zone: str = "UTC"
-    settings: Any = field(default_factory=lambda: SimpleNamespace(digest=SimpleNamespace(limit=30)))
     last: DigestRecord | None = None
     coverages: Any = field(default_factory=day)
     asked: list[tuple[Period, dict[str, Any]]] = field(default_factory=list)
@@ -122,7 +120,7 @@ def test_json_by_either_option() -> None:
 def test_limit_topic_tag_and_name_reach_the_app() -> None:
     _, app = run("--limit", "0", "--topic", "7", "--tag", "tech", "--new", "--as", "morning")
     assert app.asked[0][1] == {"by": "arrived", "name": "morning", "limit": 0, "topic": 7, "tag": "tech"}
-    assert run()[1].asked[0][1]["limit"] == 30
+    assert "limit" not in run()[1].asked[0][1], "without a limit the App takes that of the settings"
 
 
 def test_new_starts_at_the_last_delivered_digest_of_that_name_and_is_recorded() -> None:

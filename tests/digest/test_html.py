@@ -10,14 +10,18 @@ import re
 from dataclasses import replace
 from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import html5lib
 import pytest
 
-from aggregator.digest.mail_body import list_id, mail_parts, message_id, references, subject, thread_id
+from aggregator.digest.deliver import FolderCourier
+from aggregator.digest.index_page import to_index
+from aggregator.digest.mail_body import list_id, mail_parts, references, thread_id
 from aggregator.digest.render import render
-from aggregator.model import Digest
+from aggregator.model import Delivery, Digest
+from aggregator.textfile import replace_text
 from tests.digest.sample import FEEDS, PERIOD, STATES, TOPICS, coverage, day, item, select
 from tests.digest.test_forms import HOSTILE, hostile_digest
 
@@ -121,15 +125,43 @@ def test_days_thread_by_references_that_two_days_share() -> None:
     today, next_day = references("daily", PERIOD, "box.example"), references("daily", tomorrow, "box.example")
     assert today[-1] == thread_id("daily", PERIOD, "box.example") == "<daily.20231227@box.example>"
     assert set(today[1:]) < set(next_day)
-    assert message_id("daily", PERIOD, "box.example") != message_id("daily", tomorrow, "box.example")
 
 
 def test_a_name_and_a_host_can_break_no_header() -> None:
     assert list_id("my digest>\r\nBcc: x", "box.example") == "Digest my-digest-Bcc-x <my-digest-Bcc-x.digest.box.example>"
-    assert re.fullmatch(r"<[A-Za-z0-9.@-]+>", message_id("a b<c>@d", PERIOD, "näs"))
+    assert re.fullmatch(r"<[A-Za-z0-9.@-]+>", thread_id("a b<c>@d", PERIOD, "näs"))
 
 
-def test_the_subject_is_the_period_and_the_first_headline() -> None:
-    assert subject(the_day()) == "Wednesday 27 December 2023: Blinken meets López Obrador over migration"
-    assert subject(select([], {}, {}, {}, PERIOD)) == "Wednesday 27 December 2023"
-    assert "\n" not in subject(hostile_digest("a\nb"))
+# --- the index of a folder ---------------------------------------------------------------------------------------------
+
+
+def test_the_index_lists_digests_newest_first_by_month_and_nothing_else() -> None:
+    files = [
+        "digest-daily-2023-12-27.html",
+        "digest-daily-2024-01-02.html",
+        "digest-my-week-2023-12-31.html",
+        "digest-daily-2023-12-27-2.html",
+    ]
+    tree = parsed(to_index([*files, "index.html", "notes.html", "digest-daily-2023-13-40.html"]))
+    assert [node.get("href") for node in tree.iter("a")] == [files[1], files[2], files[3], files[0]]
+    assert ["".join(node.itertext()) for node in tree.iter("h2")] == ["January 2024", "December 2023"]
+    shown = ["".join(node.itertext()) for node in tree.iter("li")]
+    assert shown[1:3] == ["Sunday 31 December 2023 my-week", "Wednesday 27 December 2023 daily, 2"]
+
+
+def test_a_name_in_the_index_is_never_markup() -> None:
+    tree = parsed(to_index(['digest-"><script>alert(1)<-2023-12-27.html']))
+    assert not list(tree.iter("script"))
+    assert len(list(tree.iter("a"))) == 1
+
+
+def test_a_folder_of_html_digests_has_an_index_and_a_folder_of_others_has_none(tmp_path: Path) -> None:
+    def deliver(format: str) -> list[str]:
+        folder = tmp_path / format
+        courier = FolderCourier(folder, replace_text)
+        delivery = Delivery("k", "daily", "folder", PERIOD, {format: "x"})
+        courier.deliver(replace(delivery, place=courier.place(delivery, ())))
+        return sorted(path.name for path in folder.iterdir())
+
+    assert deliver("html") == ["digest-daily-2023-12-27.html", "index.html"]
+    assert deliver("markdown") == ["digest-daily-2023-12-27.md"]
