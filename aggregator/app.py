@@ -10,11 +10,10 @@ import asyncio
 import gc
 import gzip
 import os
-import random
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aggregator.clock import ProgramClock
 from aggregator.errors import ConfigError, DeliveryError, NotFoundError, UsageError
 from aggregator.lock import file_lock, lock_holder
-from aggregator.model import DigestPlan, DigestRecord, DueFeed, Feed, FeedOutcome, Period
+from aggregator.model import DigestPlan, DigestRecord, Feed, FeedOutcome, Period
 from aggregator.settings import ConfigLocation, Settings, find_config, load_settings
 from aggregator.times import parse_moment
 
@@ -35,12 +34,14 @@ if TYPE_CHECKING:
     from aggregator.digesting import Digesting
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
+    from aggregator.fulltext import PagesRead
     from aggregator.marking import Marking
     from aggregator.model import Correction, Digest, JsonObject, Phase, Story
-    from aggregator.pipeline import Heard, Ingest, Organise
+    from aggregator.pipeline import Heard, Organise
     from aggregator.ports import Courier, Parser
     from aggregator.publishing import Publishing, Sent
     from aggregator.regrouping import Rebuilt
+    from aggregator.rounds import Round
     from aggregator.store.opening import Store
     from aggregator.stories.engine import History, StoryEngine
     from aggregator.stories.evaluate import Evaluation
@@ -111,7 +112,7 @@ class App:
         self._environ = environ
         self._overrides: Mapping[str, str] | None = None
         self._opened: list[Callable[[], None]] = []
-        self._round: tuple[asyncio.AbstractEventLoop, asyncio.Task[list[FeedOutcome]]] | None = None
+        self._round: Round | None = None
         self._synced: tuple[Feed, ...] | None = None
 
     @classmethod
@@ -195,39 +196,11 @@ class App:
         self._opened.append(parser.close)
         return parser
 
-    @asynccontextmanager
-    async def _ingest(self, line_seconds: float | None = None) -> AsyncIterator[Ingest]:
-        """The ingest pipe for one round: the fetcher in it belongs to the running event loop."""
-        from aggregator.feeds.connect import Network
-        from aggregator.feeds.fetch import FetchLimits, HttpFetcher, make_secrets
-        from aggregator.feeds.politeness import HostGate, PolitenessLimits
-        from aggregator.feeds.schedule import ScheduleLimits
-        from aggregator.pipeline import Ingest
+    def _new_round(self, line_seconds: float | None = None) -> Round:
+        from aggregator.rounds import Round
 
-        fetch, feeds = self.settings.fetch, self.store.feeds
-        limits = FetchLimits(
-            connect_seconds=fetch.connect_timeout,
-            total_seconds=fetch.timeout,
-            wire_bytes=fetch.max_bytes,
-            body_bytes=fetch.max_decompressed_bytes,
-            redirects=fetch.max_redirects,
-            allow_private=fetch.allow_private,
-            proxy=fetch.proxy or None,
-            contact=fetch.contact,
-            user_agent=fetch.user_agent,
-        )
-        gate = HostGate(
-            PolitenessLimits(fetch.concurrency, fetch.host_delay, fetch.host_connections),
-            line_seconds,
-            not_before=feeds.host_not_before(),
-            on_back_off=feeds.save_host_not_before,
-        )
-        fetcher = HttpFetcher(limits, Network(), gate, make_secrets(self._environ, self.location.feeds_path.parent), clock=self.clock)
-        schedule = ScheduleLimits(interval_seconds=fetch.interval, slow_seconds=fetch.max_interval)
-        try:
-            yield Ingest(fetcher, self.parser, feeds, self.store.items, schedule, random.random)
-        finally:
-            await fetcher.aclose()
+        folder = self.location.feeds_path.parent
+        return Round(self.settings.fetch, self.store, lambda: self.parser, self.clock, self._environ, folder, line_seconds)
 
     @cached_property
     def _organise(self) -> Organise:
@@ -284,18 +257,30 @@ class App:
         heard: Heard | None = None,
         planned: Callable[[int], None] | None = None,
         line_seconds: float | None = None,
+        pages: Callable[[PagesRead], None] | None = None,
     ) -> list[FeedOutcome]:
-        """Poll the due (or the named) feeds now, then organise. `planned` is told how many, `heard` each outcome.
+        """Poll the due (or the named) feeds now, read the pages of new items where feeds want full texts, then organise. `planned`
+        is told how many feeds, `heard` each outcome, `pages` what came of the pages.
 
         A feed that stood in line for its host for `line_seconds` of real time stays due (None: it waits for as long as it takes).
         Raises NotFoundError for an unknown name. Network trouble is in the outcomes.
         """
         from aggregator.pipeline import due_feeds
 
-        due = due_feeds(self._named(names), self.store.feeds.states(), self.clock(), force=force)
+        feeds = self._named(names)
+        due = due_feeds(feeds, self.store.feeds.states(), self.clock(), force=force)
+        wanting = [feed for feed in feeds if feed.full_text and feed.enabled]
         if planned is not None:
             planned(len(due))
-        outcomes = self._run_round(due, heard, line_seconds) if due else []
+        outcomes: list[FeedOutcome] = []
+        if due or wanting:
+            self._round = self._new_round(line_seconds)
+            try:
+                outcomes, read = self._round.run(due, wanting, heard)
+            finally:
+                self._round = None
+            if pages is not None and read is not None:
+                pages(read)
         if organise:
             self.organise()
         return outcomes
@@ -335,7 +320,7 @@ class App:
         from aggregator.subscribing import Subscribing
 
         async def work() -> T:
-            async with self._ingest() as ingest:
+            async with self._new_round().ingest() as ingest:
                 return await verb(Subscribing(ingest, self.feed_list))
 
         return asyncio.run(work())
@@ -349,26 +334,16 @@ class App:
                 raise NotFoundError(unknown_feed(name, feeds))
         return [feeds[name] for name in names] if names else list(feeds.values())
 
-    def _run_round(self, due: list[DueFeed], heard: Heard | None, line_seconds: float | None) -> list[FeedOutcome]:
-        async def work() -> list[FeedOutcome]:
-            task = asyncio.current_task()
-            assert task is not None
-            self._round = (asyncio.get_running_loop(), task)
-            async with self._ingest(line_seconds) as ingest:
-                return await ingest.round(due, self.clock, heard)
+    def lack(self) -> str | None:
+        """A sentence when feeds want full texts and the extra that finds them is not installed."""
+        from aggregator.rounds import lack
 
-        try:
-            return asyncio.run(work())
-        except asyncio.CancelledError:
-            return []  # told to stop: what was stored stays, the rest is polled at the next start
-        finally:
-            self._round = None
+        return lack(self.subscribed())
 
     def interrupt(self) -> None:
         """Stop the round of polls under way, from another thread."""
         if self._round is not None:
-            loop, task = self._round
-            loop.call_soon_threadsafe(task.cancel)
+            self._round.interrupt()
 
     # --- the verbs: stories ---------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from aggregator.feeds.dedupe import identify
 from aggregator.feeds.names import make_name
 from aggregator.feeds.normalise import normalise
 from aggregator.model import Appearance, ArchivedItem, FeedState, Ingested, Item, JsonObject, Media, ParsedFeed, ParsedItem
-from aggregator.text import one_line, strip_controls
+from aggregator.text import one_line, paragraphs, strip_controls
 from aggregator.times import iso
 
 PORTION = 2000
@@ -107,6 +107,7 @@ class _Line:
     updated: datetime | None = None
     summary_html: str = ""
     content_html: str = ""
+    full_text: str = ""
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
@@ -298,6 +299,7 @@ def _restored_item(line: _Line, state: FeedState, now: datetime) -> Item:
         arrived_at=min(_utc(line.arrived) or now, now),
         updated_at=_utc(line.updated),
         content_html=other.summary_html,
+        full_text=paragraphs(line.full_text),
         language=one_line(line.language) if line.language else None,
         authors=tuple(map(one_line, line.authors)),
         categories=tuple(map(one_line, line.categories)),
@@ -368,6 +370,7 @@ def _to_json(item: Item, url: str) -> dict[str, Any]:
         "updated": iso(item.updated_at) if item.updated_at else None,
         "summary_html": item.summary_html,
         "content_html": item.content_html,
+        "full_text": item.full_text,
         "authors": item.authors,
         "categories": item.categories,
         "media": [{name: getattr(medium, name) for name in medium.__dataclass_fields__} for medium in item.media],

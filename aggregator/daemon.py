@@ -30,6 +30,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from aggregator.app import App
 from aggregator.errors import AggregatorError
+from aggregator.fulltext import PagesRead
 from aggregator.heartbeat import ClockWatch, Heartbeat
 from aggregator.logs import new_round
 from aggregator.metrics import Counters, to_metrics
@@ -91,6 +92,8 @@ class Daemon:
         with signals, self._listening():
             scheduler.start()
             log.info("started: %s", self.app.describe())
+            if lack := self.app.lack():
+                log.warning("%s", lack)
             self._heartbeat.ready()
             self._watch(scheduler)
             log.info("stopping")
@@ -225,7 +228,7 @@ class Daemon:
         self._write_metrics()
 
     def _poll(self) -> list[FeedOutcome]:
-        outcomes = self.app.fetch(organise=False, heard=self._heard, line_seconds=_LINE_SECONDS)
+        outcomes = self.app.fetch(organise=False, heard=self._heard, line_seconds=_LINE_SECONDS, pages=log_pages)
         grouped = self.app.organise(self._going_on)
         self.counters.grouped_items += grouped
         if grouped:
@@ -266,6 +269,12 @@ def log_outcome(outcome: FeedOutcome) -> None:
         log.info("held back %s: its host needs a rest, or its turn did not come%s", outcome.name, following)
     else:
         log.info("polled %s%s: %d new, %d edited%s", outcome.name, status, outcome.new, outcome.edited, following)
+
+
+def log_pages(read: PagesRead) -> None:
+    """One line when pages were asked for."""
+    if read.asked:
+        log.info("read %d pages, %d without a text, %d left for the next round", read.asked, read.without, read.left)
 
 
 def log_sent(sent: Sent) -> None:

@@ -46,7 +46,7 @@ class Digesting:
         feeds: Mapping[str, Feed] = {feed.name: feed for feed in self.feeds}
         return select(
             coverages,
-            {each.id: each for each in self.stories.topics()},
+            self.stories.topics_named({each.story.topic_id for each in coverages if each.story.topic_id is not None}),
             feeds,
             self.states.states(),
             period,

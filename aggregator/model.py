@@ -231,6 +231,13 @@ class Item:
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
+    full_text: str = ""
+    """Plain text of the page behind the link, where the feed asks for it; where markup is left out, only its beginning."""
+
+    @property
+    def body(self) -> str:
+        """What there is to read: the full text when it says more than the summary."""
+        return self.full_text if len(self.full_text) > len(self.summary) else self.summary
 
 
 @dataclass(frozen=True, slots=True)

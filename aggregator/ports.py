@@ -51,7 +51,21 @@ class Parser(Protocol):
         """Parse and normalise. The raw items of the ParsedFeed hold their dates only; the Items are whole. Raises as `parse`."""
         ...
 
+    def rest(self) -> None:
+        """Give back the memory of what is idle."""
+        ...
+
     def close(self) -> None: ...
+
+
+class PageReader(Protocol):
+    """Finds the text of a web page in a process that can be killed."""
+
+    async def extract(self, body: bytes, headers: Mapping[str, str], url: str) -> str:
+        """Plain text with paragraphs, empty when the page holds none. Raises FeedError when it took too long or too much memory."""
+        ...
+
+    async def aclose(self) -> None: ...
 
 
 class FeedStore(Protocol):
@@ -96,6 +110,14 @@ class ItemStore(Protocol):
 
     def ingest_all(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
         """As `ingest` for several polls, all in one transaction; what each stored, in order."""
+        ...
+
+    def lacking_full_text(self, feeds: Sequence[str], since: datetime, limit: int) -> list[Item]:
+        """Items of these feeds that arrived since then, have a link, and whose page was not asked for: of each feed the newest `limit`."""
+        ...
+
+    def save_full_text(self, item_id: int, text: str) -> None:
+        """Keep the text of an item's page; empty when there is none to be had."""
         ...
 
     def history(self, from_at: datetime, to_at: datetime) -> list[tuple[Item, int]]:
@@ -175,6 +197,10 @@ class StoryStore(Protocol):
 
     def topics(self, *, limit: int | None = None) -> list[Topic]:
         """Latest last_published_at first."""
+        ...
+
+    def topics_named(self, ids: Collection[int]) -> dict[int, Topic]:
+        """By id; unknown ids are left out."""
         ...
 
     def topic(self, topic_id: int) -> tuple[Topic, list[Story]]: ...

@@ -44,9 +44,14 @@ class Program:
 
     folder: Path
     mail_port: int
-    kills: int = 0
+    killed: dict[str, int] = field(default_factory=dict)
+    """Kills by the step that they hit."""
     finished_first: int = 0
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def kills(self) -> int:
+        return sum(self.killed.values())
 
     @property
     def database(self) -> Path:
@@ -93,14 +98,14 @@ class Program:
             self.failures.append(f"{at.isoformat()} {' '.join(arguments)}: exit status {os.waitstatus_to_exitcode(status)}")
         return time.monotonic() - begun
 
-    def kill(self, at: datetime, after_seconds: float, *arguments: str) -> None:
+    def kill(self, step: str, at: datetime, after_seconds: float, *arguments: str) -> None:
         """Run the command and kill it after so long, unless it has finished before."""
         child = self.start(at, *arguments)
         time.sleep(after_seconds)
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
-            self.kills += 1
+            self.killed[step] = self.killed.get(step, 0) + 1
         else:
             self.finished_first += 1
             if status:
@@ -197,7 +202,7 @@ def disturbed(
             tries = 0
             while program.kills < kills * done / total and tries < 12:
                 tries += 1
-                program.kill(at, draw.uniform(0, took[step.name]), *arguments)
+                program.kill(step.name, at, draw.uniform(0, took[step.name]), *arguments)
                 arguments = step.again
             program.finish(at, *arguments)
 
@@ -256,7 +261,7 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return found
 
 
-def run(base: str, folder: Path, *, feeds: int, times: Sequence[datetime], kills: int, seed: int, prune_every: int = 4) -> dict[str, Any]:
+def run(base: str, folder: Path, *, feeds: int, times: Sequence[datetime], kills: int, seed: int, prune_every: int) -> dict[str, Any]:
     """Both runs and what came of them: "differences" is empty when the killed one ended like the other."""
     import aggregator.app
     import aggregator.daemon
@@ -277,6 +282,7 @@ def run(base: str, folder: Path, *, feeds: int, times: Sequence[datetime], kills
     left = [path.name for path in made["killed"].folder.rglob("*") if path.name.endswith(".partial")]
     return {
         "kills": made["killed"].kills,
+        "kills_by_step": made["killed"].killed,
         "finished_first": made["killed"].finished_first,
         "seconds": took,
         "items": len(found["calm"]["items"]),
@@ -320,11 +326,12 @@ def upgrades(folder: Path, *, kills: int, items: int, seed: int) -> dict[str, An
         program.set_up([])
         old_database(program.database, items)
         for _ in range(min(4, kills - done) if programs else 0):
-            program.kill(at, draw.uniform(0, took), "db", "upgrade")
+            program.kill("upgrade", at, draw.uniform(0, took), "db", "upgrade")
         took = max(took, program.finish(at, "db", "upgrade"))
         program.finish(at, "db", "check")
         done += program.kills
         programs.append(program)
+
         with closing(sqlite3.connect(program.database)) as raw:
             state = raw.execute("SELECT count(*), min(up_to_item), (SELECT count(*) FROM items) FROM digests").fetchone()
         problems += program.failures
@@ -341,6 +348,7 @@ def main() -> int:
     parser.add_argument("--upgrade-kills", type=int, default=20)
     parser.add_argument("--feeds", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=16, help="rounds, six hours apart")
+    parser.add_argument("--prune-every", type=int, default=4, help="rounds from one prune to the next")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("AGGREGATOR_SHARED", HERE.parent.parent / "shared")))
     parser.add_argument("--generated", action="store_true", help="generated feeds instead of the shared stream")
@@ -355,7 +363,8 @@ def main() -> int:
     times = [start + 6 * HOUR * number + timedelta(minutes=number) for number in range(asked.rounds)]
     with tempfile.TemporaryDirectory() as held, process(*server):
         base = f"http://127.0.0.1:{port}"
-        found = run(base, Path(held), feeds=asked.feeds, times=times, kills=asked.kills, seed=asked.seed)
+        size = {"feeds": asked.feeds, "kills": asked.kills, "seed": asked.seed, "prune_every": asked.prune_every}
+        found = run(base, Path(held), times=times, **size)
         found["upgrade"] = upgrades(Path(held), kills=asked.upgrade_kills, items=20_000, seed=asked.seed)
     for name, value in found.items():
         print(f"{name:15} {value}")

@@ -16,6 +16,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
         5,
         (
             "app",
+            "rounds",
             "couriers",
             "upkeep",
             "heartbeat",
@@ -44,6 +45,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
             "regrouping",
             "comparing",
             "digesting",
+            "fulltext",
             "marking",
             "suggesting",
         ),

@@ -89,7 +89,8 @@ def test_nothing_of_a_digest_becomes_a_mail_header() -> None:
     evil = "Bcc: all@b.example\r\nSubject: forged\r\n\r\n.\r\n"
     mail = to_message(delivery("morning", evil), "News <n@home.example>", "a@b.example")
     assert set(mail.keys()) == {
-        *("Subject", "From", "To", "Date", "Message-ID", "References", "List-Id", "Auto-Submitted", "MIME-Version", "Content-Type"),
+        *("Subject", "From", "To", "Date", "Message-ID", "References", "List-Id"),
+        *("Auto-Submitted", "MIME-Version", "Content-Type"),
     }
     with SmtpSink() as sink:
         MailCourier(MailServer("127.0.0.1", "n@home.example", "none", sink.port), "a@b.example").deliver(delivery("morning", evil))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from aggregator.times import iso
 
 if TYPE_CHECKING:
     from aggregator.app import App
+    from aggregator.fulltext import PagesRead
     from aggregator.model import FeedOutcome
 
 
@@ -33,18 +35,25 @@ def fetch(app: App, names: tuple[str, ...], force: bool, no_organise: bool, igno
     \b
     Exit codes: 0 done, 3 done but some feeds failed.
     """
-    outcomes = _poll(app, names, force)
+    if lack := app.lack():
+        warn(lack)
+    read: list[PagesRead] = []
+    outcomes = _poll(app, names, force, read.append)
     grouped = 0 if no_organise else app.organise()
     if as_json:
-        echo_json({"version": 1, "feeds": [to_json(outcome) for outcome in outcomes], "organised": grouped})
+        pages = {"texts": sum(each.texts for each in read), "without": sum(each.without for each in read)}
+        echo_json({"version": 1, "feeds": [to_json(outcome) for outcome in outcomes], "pages": pages, "organised": grouped})
     else:
+        for each in read:
+            if each.asked:
+                note(f"{each.asked} pages read, {each.without} without a text.")
         _tell(outcomes, grouped, None if app.subscribed() else app.next_step())
     return SOME_FEEDS_FAILED if any(outcome.error for outcome in outcomes) and not ignore_failures else 0
 
 
-def _poll(app: App, names: tuple[str, ...], force: bool) -> list[FeedOutcome]:
+def _poll(app: App, names: tuple[str, ...], force: bool, pages: Callable[[PagesRead], None]) -> list[FeedOutcome]:
     if session().quiet or not stderr_is_terminal():
-        return app.fetch(names, force=force, organise=False)
+        return app.fetch(names, force=force, organise=False, pages=pages)
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -57,6 +66,7 @@ def _poll(app: App, names: tuple[str, ...], force: bool) -> list[FeedOutcome]:
             organise=False,
             heard=lambda _: progress.advance(task),
             planned=lambda count: progress.update(task, total=count),
+            pages=pages,
         )
 
 

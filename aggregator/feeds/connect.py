@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import httpcore2
@@ -25,6 +26,10 @@ Lookup = Callable[[str], list[str]]
 
 _REMEMBER_SECONDS = 30.0
 _LOOKUP_THREADS = 16
+
+
+_came: ContextVar[list[int] | None] = ContextVar("came", default=None)
+"""Sizes of what the current task has read of an answer on a kept connection."""
 
 
 def system_lookup(host: str) -> list[str]:
@@ -126,11 +131,16 @@ class Network:
     async def _ask(self, place: _Place, request: httpcore2.Request) -> tuple[httpcore2.AsyncHTTPConnection, httpcore2.Response]:
         kept = await self._kept(place)
         if kept is not None:
+            came: list[int] = []
+            token = _came.set(came)
             try:
                 return kept, await _handle(kept, request)
             except _BROKEN:
+                if came:  # a part of an answer is an answer, and nothing is asked twice
+                    raise
                 # a kept connection that the server closed at this very moment says nothing about the server: ask once anew
-                pass
+            finally:
+                _came.reset(token)
         connection = self._connection(place)
         return connection, await _handle(connection, request)
 
@@ -265,7 +275,11 @@ class _CheckedStream(httpcore2.AsyncNetworkStream):
         self._inner, self._kind = inner, kind
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._inner.read(max_bytes, timeout)
+        data = await self._inner.read(max_bytes, timeout)
+        came = _came.get()
+        if data and came is not None:
+            came.append(len(data))
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         await self._inner.write(buffer, timeout)

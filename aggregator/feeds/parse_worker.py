@@ -10,19 +10,17 @@ of the system are the second lock.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
-import struct
 import sys
 from dataclasses import replace
-from typing import BinaryIO
 
 import msgspec
 
 from aggregator.errors import FeedError
 from aggregator.feeds.document import parse_document
 from aggregator.feeds.normalise import normalise
+from aggregator.feeds.pipes import limit, read_message, write_message
 from aggregator.model import Item, ParsedFeed, ParsedItem, Reading
 
 Question = tuple[bytes, dict[str, str], str, Reading | None]
@@ -30,21 +28,19 @@ Question = tuple[bytes, dict[str, str], str, Reading | None]
 Answer = tuple[str, str, ParsedFeed | None, tuple[Item, ...]]
 _DECODER = msgspec.msgpack.Decoder(Question)
 
-LENGTH = struct.Struct(">Q")
-
 
 def main(memory_bytes: int, cpu_seconds: int) -> None:
     """Serve until standard input ends. `cpu_seconds` holds for each document."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a stray print must not get between the answers
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_AS, memory_bytes)
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_AS, memory_bytes)
     questions = sys.stdin.buffer
-    while (message := _message(questions)) is not None:
+    while (message := read_message(questions)) is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + cpu_seconds + 1)
+        limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + cpu_seconds + 1)
         answer = _answer(message)
-        _write(answers, msgspec.msgpack.encode(answer))
+        write_message(answers, msgspec.msgpack.encode(answer))
         if answer[0] == "memory":
             return
 
@@ -68,23 +64,3 @@ def read_items(parsed: ParsedFeed, reading: Reading) -> tuple[ParsedFeed, tuple[
     # of the raw items only the dates are wanted further on, and sending the rest costs as much as reading it
     dates = tuple(ParsedItem(published_at=raw.published_at or raw.updated_at) for raw in parsed.items)
     return replace(parsed, items=dates), items
-
-
-def _limit(kind: int, value: int) -> None:
-    # the soft limit only: it can be raised again for the next document. Some systems refuse; the deadline remains.
-    with contextlib.suppress(ValueError, OSError):
-        hard = resource.getrlimit(kind)[1]
-        resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
-
-
-def _message(stream: BinaryIO) -> bytes | None:
-    head = stream.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        return None
-    return stream.read(LENGTH.unpack(head)[0])
-
-
-def _write(stream: BinaryIO, message: bytes) -> None:
-    stream.write(LENGTH.pack(len(message)))
-    stream.write(message)
-    stream.flush()

@@ -1,7 +1,7 @@
 """EDGE: a deadline for servers that does not count the time in which this program was busy itself.
 
 While hundreds of documents are put away the event loop may come round only every few hundred milliseconds; by the clock, answers that lie
-in the socket already would then be late. So the deadline counts ticks of the loop: one that comes late still counts as one.
+in the socket already would then be late. So the deadline counts ticks of the loop: one that comes late counts as two at most.
 """
 
 from __future__ import annotations
@@ -22,23 +22,27 @@ class Patience:
         self._wait()
 
     def _wait(self) -> None:
-        step = min(TICK_SECONDS, self.left_seconds)
-        self._next = self._loop.call_later(step, self._tick, step)
+        self._since = self._loop.time()
+        self._next = self._loop.call_later(min(TICK_SECONDS, self.left_seconds), self._tick)
 
-    def _tick(self, step: float) -> None:
-        self.left_seconds -= step
-        if self.left_seconds > 1e-9:
+    def _tick(self) -> None:
+        self._count()
+        if self.left_seconds > 0:
             self._wait()
         else:
             self._timeout.reschedule(self._loop.time())
 
+    def _count(self) -> None:
+        self.left_seconds -= min(self._loop.time() - self._since, 2 * TICK_SECONDS)
+
     def stop(self) -> None:
         self._next.cancel()
+        self._count()
 
 
 @asynccontextmanager
 async def patience(seconds: float) -> AsyncIterator[Patience]:
-    """Raises TimeoutError once the body has waited `seconds`, counted in ticks; on an idle loop that is real time."""
+    """Raises TimeoutError once the body has waited `seconds`; on an idle loop that is real time, on a busy one it may be longer."""
     async with asyncio.timeout(None) as timeout:
         waiting = Patience(seconds, timeout)
         try:

@@ -230,4 +230,4 @@ class _Batch:
 
 def _item_row(item: Item, id_: int, feed_id: int, now: datetime) -> dict[str, Any]:
     row = {name: getattr(item, name) for name in (*_TEXTS, "key", "published_at", "updated_at", "date_rule")}
-    return row | {"id": id_, "feed_id": feed_id, "arrived_at": item.arrived_at or now}
+    return row | {"id": id_, "feed_id": feed_id, "arrived_at": item.arrived_at or now, "full_text": item.full_text or None}

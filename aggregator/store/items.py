@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, update
 
 from aggregator.model import Appearance, ArchivedItem, FeedState, Ingested, Item, Polled
 from aggregator.store import tables as t
@@ -97,6 +97,24 @@ class Items:
             for part in chunks(set(ids)):
                 found |= {row.id: item_with_html(row) for row in connection.execute(_WHOLE.where(t.items.c.id.in_(part)))}
         return [found[id_] for id_ in ids if id_ in found]
+
+    def lacking_full_text(self, feeds: Sequence[str], since: datetime, limit: int) -> list[Item]:
+        """See ports.ItemStore."""
+        found: list[Item] = []
+        i = t.items.c
+        query = (
+            _TEXT_ONLY.where(t.feeds.c.name == bindparam("feed"), i.arrived_at >= since, i.full_text.is_(None), i.link.is_not(None))
+            .order_by(i.published_at.desc(), i.id.desc())
+            .limit(limit)
+        )
+        with self._db.reading() as connection:
+            for feed in feeds:
+                found += [item_of(row) for row in connection.execute(query, {"feed": feed})]
+        return found
+
+    def save_full_text(self, item_id: int, text: str) -> None:
+        with self._db.writing() as connection:
+            connection.execute(update(t.items).where(t.items.c.id == item_id).values(full_text=text))
 
     def appearances(self, item_id: int) -> list[Appearance]:
         """Oldest first."""

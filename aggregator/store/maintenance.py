@@ -114,7 +114,7 @@ class Maintenance:
         done = Pruned()
         while True:
             with self._db.writing() as connection:
-                query = select(t.items.c.id).where(t.items.c.arrived_at < before_at, ~_STARRED).order_by(t.items.c.arrived_at).limit(chunk)
+                query = select(t.items.c.id).where(t.items.c.arrived_at < before_at, ~_KEPT).order_by(t.items.c.arrived_at).limit(chunk)
                 ids = list(connection.scalars(query))
                 stories, topics = _forget(connection, ids, before_at)
                 if not ids:
@@ -124,11 +124,11 @@ class Maintenance:
                 return done
 
     def prune_to(self, most_bytes: int, *, chunk: int = 2000) -> Pruned:
-        """Forget the items that arrived first until what is stored takes no more than so many bytes."""
+        """Forget the items that arrived first until what is stored takes no more than so many bytes, or only kept ones are left."""
         done = Pruned()
         while self._used_bytes() > most_bytes:
             with self._db.writing() as connection:
-                query = select(t.items.c.id, t.items.c.arrived_at).order_by(t.items.c.arrived_at, t.items.c.id).limit(chunk)
+                query = select(t.items.c.id, t.items.c.arrived_at).where(~_KEPT).order_by(t.items.c.arrived_at, t.items.c.id).limit(chunk)
                 rows = connection.execute(query).all()
                 if not rows:
                     break
@@ -164,7 +164,7 @@ class Maintenance:
 
     def _would_prune(self, before_at: datetime) -> Pruned:
         i, m = t.items.c, t.memberships.c
-        stays_item = (i.arrived_at >= before_at) | _STARRED
+        stays_item = (i.arrived_at >= before_at) | _KEPT
         alive = select(m.story_id).join(t.items, i.id == m.item_id).where(stays_item)
         stays = select(t.stories.c.topic_id).where(t.stories.c.id.in_(alive), t.stories.c.topic_id.is_not(None))
         empty = select(t.stories.c.topic_id).where(t.stories.c.topic_id.is_not(None))
@@ -190,7 +190,12 @@ class Maintenance:
         return before, self.stats().file_bytes
 
 
-_STARRED = t.items.c.id.in_(select(t.marks.c.target_id).where(t.marks.c.kind == "item"))
+_FOLLOWED = select(t.marks.c.target_id).where(t.marks.c.kind == "story", t.marks.c.stance == "follow")
+_BECAME = select(t.story_redirects.c.story_id).where(t.story_redirects.c.old_id.in_(_FOLLOWED))
+_KEPT = t.items.c.id.in_(select(t.marks.c.target_id).where(t.marks.c.kind == "item")) | t.items.c.id.in_(
+    select(t.memberships.c.item_id).where(t.memberships.c.story_id.in_(_FOLLOWED) | t.memberships.c.story_id.in_(_BECAME))
+)
+"""Starred items and the items of followed stories, under whatever id they were followed, are never forgotten."""
 
 _COUNTS = (
     (

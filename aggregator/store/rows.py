@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Dialect, Executable, Row, Table, select, update
+from sqlalchemy import Column, Connection, Dialect, Executable, Row, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -36,15 +36,17 @@ ITEM_FIELDS = (
     t.items.c.authors,
     t.items.c.categories,
     t.items.c.media,
+    func.substr(func.coalesce(t.items.c.full_text, ""), 1, 2000),
 )
-HTML_FIELDS = (t.items.c.summary_html, t.items.c.content_html)
+"""Of the full text the beginning, which is what grouping and briefs read."""
+HTML_FIELDS = (t.items.c.summary_html, t.items.c.content_html, t.items.c.full_text)
 ITEMS_WITH_FEEDS = t.items.join(t.feeds)
 
 
-def item_of(row: Sequence[Any], html: tuple[str, str] = ("", "")) -> Item:
+def item_of(row: Sequence[Any], html: tuple[str, str] = ("", ""), full_text: str | None = None) -> Item:
     """The item in a row that begins with ITEM_FIELDS; by position, since 40,000 rows by name cost a second more."""
     (id_, feed, publisher, key, title, link, canonical, summary, published_at, content_hash, arrived_at) = row[:11]
-    (date_rule, updated_at, language, authors, categories, media) = row[11:17]
+    (date_rule, updated_at, language, authors, categories, media, beginning) = row[11:18]
     return Item(
         key=key,
         title=title,
@@ -65,13 +67,14 @@ def item_of(row: Sequence[Any], html: tuple[str, str] = ("", "")) -> Item:
         authors=authors,
         categories=categories,
         media=media,
+        full_text=full_text or beginning,
     )
 
 
 def item_with_html(row: Sequence[Any]) -> Item:
     """The item in a row of ITEM_FIELDS and HTML_FIELDS."""
     width = len(ITEM_FIELDS)
-    return item_of(row, (row[width], row[width + 1]))
+    return item_of(row, (row[width], row[width + 1]), row[width + 2])
 
 
 MEMBERSHIP_FIELDS = tuple(t.memberships.c[name] for name in Membership.__dataclass_fields__)

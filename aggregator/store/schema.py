@@ -7,7 +7,10 @@ One SELECT answers in the usual case. Alembic (628 ms to import) is loaded only 
 
 from __future__ import annotations
 
+import glob
+import re
 import sqlite3
+import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +24,7 @@ from aggregator.store.tables import COUNTERS, meta, metadata
 
 # as Alembic makes it
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+_ABANDONED_SECONDS = 3600.0
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -102,6 +106,7 @@ def copy_database(database: Database, target: Path, *, damaged: bool = False) ->
     partial = target.with_name(target.name + ".partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(partial)
         partial.unlink(missing_ok=True)
         make_private(partial)
         _copy_and_check(database, partial, damaged)
@@ -113,6 +118,13 @@ def copy_database(database: Database, target: Path, *, damaged: bool = False) ->
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def _sweep(partial: Path) -> None:
+    """Remove what copies of this kind left behind when they were killed: same name but for the digits, untouched for an hour."""
+    for path in partial.parent.glob(re.sub(r"\d", "?", glob.escape(partial.name))):
+        if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+            path.unlink(missing_ok=True)
 
 
 def _copy_and_check(database: Database, partial: Path, damaged: bool) -> None:

@@ -104,6 +104,8 @@ items = Table(
     # the large ones last: SQLite then reads the others without touching overflow pages
     Column("summary_html", Text, nullable=False),
     Column("content_html", Text, nullable=False),
+    # NULL until its page was asked for; empty when no text came of it
+    Column("full_text", Text),
 )
 
 appearances = Table(

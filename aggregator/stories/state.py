@@ -25,8 +25,9 @@ class Entry:
 
 
 def to_entry(item: Item, membership: Membership | None = None) -> Entry:
-    """An item with its words; without its HTML, which nothing here reads."""
-    slim = replace(item, summary_html="", content_html="") if item.summary_html or item.content_html else item
+    """An item with its words; without its HTML and full text, which nothing reads after that."""
+    large = item.summary_html or item.content_html or item.full_text
+    slim = replace(item, summary_html="", content_html="", full_text="") if large else item
     return Entry(slim, read_item(item), item.published_at.timestamp(), publisher_key(item), membership)
 
 

@@ -62,7 +62,7 @@ class ItemWords:
 
 def read_item(item: Item) -> ItemWords:
     """The words of an item; never fails, whatever the text or language. About 200 microseconds."""
-    title, summary = clean_title(item.title, item.publisher), clean_summary(item.summary, item.title)
+    title, summary = clean_title(item.title, item.publisher), clean_summary(item.body, item.title)
     language = language_of(item.language, f"{title}. {summary}")
     title_words, title_stems = stem_words(title, language)
     summary_words, summary_stems = stem_words(summary, language)

@@ -175,6 +175,21 @@ def test_a_kept_connection_that_the_server_closes_at_that_very_moment_is_no_fail
     assert (alone.outcome, len(server.asked)) == ("failed", 1), "a new connection is not tried twice"
 
 
+@pytest.mark.parametrize("bad", [b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * (1 << 20), b"I am no web server\r\n\r\n", b"HTTP/1.1 200"])
+def test_a_bad_answer_on_a_kept_connection_is_an_answer_and_not_asked_for_again(bad: bytes) -> None:
+    left = [reply(body=BODY), bad]
+
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(left.pop(0))
+        if not left:
+            await writer.drain()
+            writer.close()
+
+    (first, second), server = poll(answer, times=2)
+    assert (first.outcome, second.outcome) == ("changed", "failed")
+    assert (len(server.asked), server.connections) == (2, 1)
+
+
 # --- compression and caps ----------------------------------------------------------------------------------------------
 
 raw_deflate = zlib.compressobj(wbits=-15)
@@ -321,7 +336,7 @@ def test_redirects_from_host_to_host_share_it_too() -> None:
 
     fetched, asked = asyncio.run(run())
     assert "within 0.5 s" in str(fetched.error)
-    assert asked <= 3
+    assert asked <= 5
 
 
 # --- redirects ---------------------------------------------------------------------------------------------------------

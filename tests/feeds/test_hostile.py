@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from aggregator.errors import FeedError
+from aggregator.feeds import connect
+from aggregator.feeds.connect import Network
 from aggregator.feeds.dates import EARLIEST
 from aggregator.feeds.dedupe import identify
 from aggregator.feeds.document import parse_document
@@ -26,8 +29,8 @@ from aggregator.model import Fetched, Item, ParsedFeed
 from aggregator.store.opening import open_store
 from tests.feeds.door import Door
 from tests.feeds.hostile import ANSWERS, DOCUMENTS, ITEM, documents, pieces, rss
-from tests.feeds.server import Asked, reply, serving
-from tests.feeds.test_fetch import LOCAL, due_feed, make_fetcher
+from tests.feeds.server import Asked, Detour, reply, serving
+from tests.feeds.test_fetch import LOCAL, PUBLIC, due_feed, make_fetcher
 
 NOW = datetime(2023, 12, 27, 12, 0, tzinfo=UTC)
 LATER = datetime(2024, 6, 1, tzinfo=UTC)
@@ -252,3 +255,50 @@ def test_hostile_answers_end_with_a_sentence_at_their_deadline_and_stop_no_sound
         assert fetched.validators is None
         assert fetched.permanent_url is None
         assert len(fetched.body or b"") <= 4_000_000
+
+
+# --- names ------------------------------------------------------------------------------------------------------------------
+
+
+def ask(lookup: Callable[[str], list[str]], **feed: Any) -> tuple[Fetched, list[str]]:
+    """Poll http://news.example/feed with this name server; what came, and the addresses that were connected to."""
+
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(body=rss()))
+
+    async def run() -> tuple[Fetched, list[str]]:
+        detour = Detour()
+        async with serving(answer) as server:
+            fetcher = make_fetcher(replace(LOCAL, allow_private=False), Network(lookup=lookup, backend=detour))
+            fetched = await fetcher.fetch(due_feed(f"http://news.example:{server.port}/feed", **feed), NOW)
+            await fetcher.aclose()
+            return fetched, detour.addresses
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.0.0.7", "192.168.1.1", "172.16.0.1", "::1", "fd00::1", "::ffff:127.0.0.1", "64:ff9b::a00:1"]
+)
+def test_a_name_that_leads_into_a_private_network_is_not_connected_to_unless_the_feed_may(address: str) -> None:
+    fetched, connected = ask(lambda name: [address])
+    assert (fetched.outcome, connected) == ("failed", [])
+    assert "set allow_private = true" in str(fetched.error)
+    allowed, connected = ask(lambda name: [address], allow_private=True)
+    assert (allowed.outcome, connected) == ("changed", [address])
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "::ffff:169.254.169.254", "0.0.0.0", "224.0.0.1", "fd00:ec2::254"])
+def test_a_name_that_leads_to_a_forbidden_address_is_never_connected_to(address: str) -> None:
+    fetched, connected = ask(lambda name: [address], allow_private=True)
+    assert (fetched.outcome, connected) == ("failed", [])
+    assert "never fetched" in str(fetched.error)
+
+
+def test_a_name_that_is_public_when_it_is_judged_and_private_when_it_is_connected_to_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "_REMEMBER_SECONDS", -1.0)  # the name server is asked each time
+    answers = [[PUBLIC], ["127.0.0.1"], ["169.254.169.254"]]
+    fetched, connected = ask(lambda name: answers.pop(0))
+    assert (fetched.outcome, connected) == ("failed", [])
+    assert len(answers) == 1, "it was asked twice, and the second answer was judged, too"
+    assert "private address" in str(fetched.error)

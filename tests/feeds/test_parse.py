@@ -121,3 +121,12 @@ def test_processes_end_with_their_standard_input(parser: GuardedParser) -> None:
 
 def test_one_parser_serves_several_event_loops(parser: GuardedParser) -> None:
     assert [len(parse(parser, FEED).items) for _ in range(3)] == [1, 1, 1]
+
+
+def test_idle_processes_can_be_sent_home_and_others_come_with_the_next_document(parser: GuardedParser) -> None:
+    parse(parser, FEED)
+    (before,) = processes(parser)
+    parser.rest()
+    assert before.poll() is not None
+    assert processes(parser) == []
+    assert len(parse(parser, FEED).items) == 1

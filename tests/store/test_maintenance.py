@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.errors import NotFoundError, StoreError
-from aggregator.model import Ingested
+from aggregator.model import Ingested, Mark, StoryChanges
 from aggregator.store.maintenance import KEEP_PRUNED_KEYS, Pruned
 from aggregator.store.opening import Store, open_store
 from tests.store.make import HOUR, NOW, group, item, poll
@@ -173,6 +174,19 @@ def test_a_vacuum_mends_the_index_and_gives_space_back(file_store: Store) -> Non
     assert [one.key for one in file_store.items.search("mended")] == ["kept"]
 
 
+def test_starred_items_and_followed_stories_are_kept_whatever_became_of_their_ids(store: Store) -> None:
+    fill(store)
+    store.stories.apply(StoryChanges(merged=((1, 2),)), NOW)  # 1 was followed, 2 is what it became
+    store.marks.save(Mark("story", 1, "follow", NOW))
+    store.marks.save(Mark("story", 3, "mute", NOW))
+    store.marks.save(Mark("item", 6, "star", NOW))
+    later = NOW + 99 * HOUR
+    assert store.maintenance.prune(later, dry_run=True).items == 1
+    assert store.maintenance.prune(later).items == 1
+    assert store.maintenance.prune_to(1).items == 0
+    assert [one.id for one in store.items.export()] == [1, 2, 3, 4, 6]
+
+
 def test_a_backup_is_a_whole_store_in_one_file(file_store: Store, tmp_path: Path) -> None:
     fill(file_store)
     target = tmp_path / "new folder" / "copy.db"
@@ -182,6 +196,16 @@ def test_a_backup_is_a_whole_store_in_one_file(file_store: Store, tmp_path: Path
     with open_store(str(target), now=NOW) as copy:
         assert list(copy.items.export()) == list(file_store.items.export())
         assert copy.maintenance.check() == []
+
+
+def test_a_backup_sweeps_up_what_killed_ones_left_and_nothing_else(file_store: Store, tmp_path: Path) -> None:
+    names = ("copy-2023-12-25.db.partial", "copy-2023-12-26.db.partial", "copy-2023-12-24.db", "other-2023-12-25.db.partial")
+    for name in names:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / names[1]).touch()  # one that is being written
+    file_store.maintenance.backup(tmp_path / "copy-2023-12-27.db")
+    assert {path.name for path in tmp_path.glob("*-2023-*")} == {*names[1:], "copy-2023-12-27.db"}
 
 
 def test_a_backup_that_cannot_be_written_is_named_and_leaves_nothing(file_store: Store, tmp_path: Path) -> None:

@@ -179,6 +179,14 @@ def test_an_unknown_topic_is_named(five: Store, call: str) -> None:
         getattr(five.stories, call)(42)
 
 
+def test_topics_are_found_by_their_ids(store: Store) -> None:
+    poll(store, "a", [item("1"), item("2")])
+    group(store, [1], topic=1)
+    group(store, [2], first_story=2, topic=2)
+    assert {id_: topic.label for id_, topic in store.stories.topics_named({2, 77}).items()} == {2: "Topic 2"}
+    assert store.stories.topics_named(()) == {}
+
+
 def test_an_empty_round_is_a_round(store: Store) -> None:
     store.stories.apply(StoryChanges(), NOW)
     assert store.stories.coverage(NOW, NOW + HOUR) == []
