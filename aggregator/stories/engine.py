@@ -149,6 +149,7 @@ class StoryEngine:
         self._pending: list[Entry] = []
         self._since_sweep = 0
         self._refused: dict[tuple[int, int], int] = {}
+        self._crossed: dict[tuple[int, int], Floats] = {}
 
     # --- the port -----------------------------------------------------------------------------------------------------
 
@@ -217,6 +218,7 @@ class StoryEngine:
             current.memberships[entry.item.id] = _said(entry)
         if self.topics is not None:
             self._pending += entries
+        self._crossed = {}
         for language in sorted({entry.words.language for entry in entries}):
             self._pairs_of(language).merges(lambda merge: self._merge(merge, current, outcome))
         for story in sorted({_said(entry).story_id for entry in entries}):
@@ -293,7 +295,11 @@ class StoryEngine:
         """One story becomes part of another; its items say why from now on."""
         kept, gone = self._states[merge.kept], self._states.pop(merge.gone)
         shelf, (_, asked) = self._shelf(kept.language), self.params.of_language(kept.language)
-        shelf.stories[shelf.stories == gone.id] = kept.id
+        rows, others = shelf.rows_of(kept.id), shelf.rows_of(gone.id)
+        if kept.likenesses is not None and gone.likenesses is not None:
+            kept.likenesses = shelf.beside(kept.likenesses, rows, gone.likenesses, others, self._across(kept.id, gone.id))
+        self._crossed = {}
+        shelf.stories[others] = kept.id
         for entry in gone.entries:
             old = _said(entry)
             entry.membership = replace(old, story_id=kept.id, score=round(merge.score, 4), threshold=asked, rule="repair")
@@ -322,6 +328,7 @@ class StoryEngine:
         if second is not None:
             second = second if 2 * int(second.sum()) <= len(second) else ~second
             new = self._new_state(self._take_id(), shelf.entries[rows[second][0]])
+            new.likenesses = state.likenesses
             self._move(shelf, rows[second], state, new, current)
             state.checked, new.checked = state.alive, new.alive
             state.sisters.add(new.id)
@@ -345,6 +352,7 @@ class StoryEngine:
         if not len(rows):
             return
         moved = [shelf.entries[row] for row in rows.tolist()]
+        self._crossed = {}
         shelf.stories[rows] = target.id
         for story in (source.id, target.id):
             self._pairs_of(source.language).forget(story)
@@ -383,7 +391,7 @@ class StoryEngine:
             return False
         shelf = self._shelf(states[0].language)
         rows, others = shelf.rows_of(one), shelf.rows_of(other)
-        across = float(self._damped(shelf, shelf.cross(rows, others), rows, others).mean())
+        across = float(self._damped(shelf, self._across(one, other), rows, others).mean())
         hold = hangs_together(across, *(within(self._within(shelf, state)) for state in states)) > params.ratio + params.margin
         if not hold:
             self._refused[(one, other)] = self._refused[(other, one)] = alive
@@ -489,9 +497,17 @@ class StoryEngine:
     def _size(self, story: int) -> int:
         return self._states[story].alive
 
+    def _across(self, one: int, other: int) -> Floats:
+        """Likeness of each member of one story to each of another, kept until members change: who may merge is asked next."""
+        if (other, one) in self._crossed:
+            return self._crossed[(other, one)].T
+        if (one, other) not in self._crossed:
+            shelf = self._shelf(self._states[one].language)
+            self._crossed[(one, other)] = shelf.cross(shelf.rows_of(one), shelf.rows_of(other))
+        return self._crossed[(one, other)]
+
     def _cross(self, one: int, other: int) -> tuple[float, float]:
-        shelf = self._shelf(self._states[one].language)
-        likeness = shelf.cross(shelf.rows_of(one), shelf.rows_of(other))
+        likeness = self._across(one, other)
         return (float(likeness.sum()), float(likeness.max())) if likeness.size else (0.0, 0.0)
 
     def _shelf(self, language: str) -> Shelf:

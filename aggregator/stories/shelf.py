@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aggregator.stories.frequencies import FrequencyTable
+from aggregator.stories.postings import WordIndex
 from aggregator.stories.state import Entry, Likenesses
 from aggregator.stories.text import frame
 from aggregator.stories.vectorise import Floats, GramSpace, GramWeights, Rows, WordSpace, WordWeights, row_sums
 
+T = TypeVar("T")
 Numbers = NDArray[np.int64]
 NOBODY = -1
 """The story of a row that is nobody's candidate any more."""
@@ -65,6 +68,7 @@ class Shelf:
         self.gram_space = GramSpace(likeness.grams)
         self.words = Rows()
         self.grams = Rows()
+        self._index = WordIndex()
         self.entries: list[Entry] = []
         self._stories = np.full(1024, NOBODY, dtype=np.int64)
         self._feeds = np.zeros(1024, dtype=np.int64)
@@ -95,7 +99,8 @@ class Shelf:
     def add(self, entries: Sequence[Entry], feeds: Sequence[int]) -> range:
         """Count a batch, then weigh it with itself counted, then append it. Returns its rows; they have no story yet."""
         words = [entry.words for entry in entries]
-        stems, grams = [self.word_space.columns(item) for item in words], self.gram_space.columns(words)
+        stems = [self.word_space.columns(item) for item in words]
+        grams = [row for part in _parts(words) for row in self.gram_space.columns(part)]
         times = [entry.at_seconds for entry in entries]
         self.word_space.window.count(times, [columns for columns, _ in stems])
         self.gram_space.window.count(times, [columns for columns, _ in grams])
@@ -106,8 +111,9 @@ class Shelf:
         self._frames[first : first + len(entries)] = [_frame_number(entry) for entry in entries]
         for (columns, _), weights in zip(stems, self.word_space.weigh(stems), strict=True):
             self.words.append(columns, weights)
-        for (columns, _), weights in zip(grams, self.gram_space.weigh(grams), strict=True):
-            self.grams.append(columns, weights)
+        for some in _parts(grams):
+            for (columns, _), weights in zip(some, self.gram_space.weigh(some), strict=True):
+                self.grams.append(columns, weights)
         self.entries.extend(entries)
         return range(first, self.count)
 
@@ -133,6 +139,7 @@ class Shelf:
     def _compact(self, kept: Numbers) -> None:
         self.words.keep(kept, len(self.word_space.stems))
         self.words.renumber(self.word_space.forget_unused(self.words.used()))
+        self._index.forget()
         self.grams.keep(kept, self.like.grams.columns)
         self.entries = [self.entries[row] for row in kept.tolist()]
         room = max(1024, 2 * len(kept))
@@ -149,28 +156,37 @@ class Shelf:
 
         Earlier rows of the batch are among them although they have no story yet: they will when this row's turn comes.
         """
-        pairs = self._pairs(rows)
-        ends = np.searchsorted(pairs.row, np.arange(len(rows) + 1))
-        parts = [slice(ends[i], ends[i + 1]) for i in range(len(rows))]
-        return [
-            Neighbours(pairs.near[part], self._mixed(row, pairs.near[part], self._shared_words(row, pairs.near[part])))
-            for row, part in zip(rows, parts, strict=True)
-        ]
+        found = []
+        for row, near in zip(rows, self._near_in_words(rows), strict=True):
+            shared = self._shared_words(row, near)
+            kept = shared.cosine > self.like.candidate
+            near, shared = near[kept], _SharedWords(shared.cosine[kept], shared.number[kept])
+            found.append(Neighbours(near, self._mixed(row, near, shared)))
+        return found
 
-    def _pairs(self, rows: range) -> _Pairs:
-        """Candidate pairs of a batch by words: cosine above the floor, near in time, some member of the story near enough."""
-        held = self.words.matrix(len(self.word_space.stems))
-        cosines = (held @ held[rows.start :].T).tocsc()
-        row = np.repeat(np.arange(len(rows)), np.diff(cosines.indptr))
-        near = cosines.indices.astype(np.int64)
-        allowed = self.stories != NOBODY
-        allowed[rows.start :] = True
-        keep = (cosines.data > self.like.candidate) & allowed[near] & (near < row + rows.start)
-        keep &= np.abs(self._times[near] - self._times[row + rows.start]) <= self.like.window_seconds
-        row, near, cosine = row[keep], near[keep], cosines.data[keep]
-        # items of the batch itself have no story yet: each is a group of its own, numbered below every story id
-        groups = np.where(near < rows.start, self.stories[near], rows.start - near - 2)
-        return _promising(_Pairs(row, near, cosine), groups, self.like.promising)
+    def _near_in_words(self, rows: range) -> list[Numbers]:
+        """For each row of a batch the earlier rows, near in time, whose story has some member that is promising in words."""
+        found, reached = self._promising(rows)
+        stories = self.stories
+        # one pass over the shelf for the whole batch: the members of all stories that any row reached
+        members = np.flatnonzero(np.isin(stories, np.unique(np.concatenate([*reached, [NOBODY]]))) & (stories != NOBODY))
+        of_member = stories[members]
+        near = []
+        for row, direct, ids in zip(rows, found, reached, strict=True):
+            kept = np.concatenate([members[np.isin(of_member, ids)], direct[direct >= rows.start]]) if len(ids) else direct
+            near.append(kept[np.abs(self._times[kept] - self._times[row]) <= self.like.window_seconds])
+        return near
+
+    def _promising(self, rows: range) -> tuple[list[Numbers], list[Numbers]]:
+        """For each row of a batch the promising rows of the batch before it, and the stories that have a promising member."""
+        pairs = self._index.above(self.words, rows, len(self.word_space.stems), self.like.promising)
+        direct, reached = [], []
+        for row, near in zip(rows, pairs, strict=True):
+            near = near[np.abs(self._times[near] - self._times[row]) <= self.like.window_seconds]
+            direct.append(near[(near >= rows.start) & (near < row)])
+            ids = np.unique(self.stories[near[near < rows.start]])
+            reached.append(ids[ids != NOBODY])
+        return direct, reached
 
     def _mixed(self, row: int, near: Numbers, shared: _SharedWords) -> Floats:
         if not len(near):
@@ -245,6 +261,13 @@ class Shelf:
             done.append(i)
         return made
 
+    def beside(self, one: Likenesses, rows: Numbers, other: Likenesses, others: Numbers, across: Floats) -> Likenesses:
+        """What is known of two stories with these members as one, where both are known whole; else the first alone."""
+        held = [tuple(self.entries[row].item.id for row in part.tolist()) for part in (rows, others)]
+        if held != [one.items, other.items]:
+            return one
+        return Likenesses(one.items + other.items, np.block([[one.matrix, across], [across.T, other.matrix]]))
+
     def shared(self, row: int, other: int) -> list[tuple[str, float]]:
         """Stems that two rows have in common and their shares of the word cosine, largest first."""
         (columns, values), (theirs, weights) = self.words.row(row), self.words.row(other)
@@ -254,6 +277,14 @@ class Shelf:
         whole = sum(part for part, _ in parts) or 1.0
         ordered = sorted((pair for pair in parts if pair[0] > 0), key=lambda pair: (-pair[0], pair[1]))
         return [(self.word_space.stems[column], part / whole) for part, column in ordered]
+
+
+_AT_ONCE = 500
+"""Items whose n-grams are taken together: a restart hands over the whole window, and working on all of it at once took a gigabyte."""
+
+
+def _parts(rows: Sequence[T]) -> list[Sequence[T]]:
+    return [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]
 
 
 def _frame_number(entry: Entry) -> int:
@@ -269,22 +300,3 @@ class _SharedWords:
 
     cosine: Floats
     number: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    row: Numbers
-    near: Numbers
-    cosine: Floats
-
-
-def _promising(pairs: _Pairs, groups: Numbers, least: float) -> _Pairs:
-    """Drop the pairs of a row with a group none of whose members reaches `least`."""
-    if not len(pairs.row):
-        return pairs
-    order = np.lexsort((groups, pairs.row))
-    row, group = pairs.row[order], groups[order]
-    starts = np.flatnonzero(np.concatenate([[True], (row[1:] != row[:-1]) | (group[1:] != group[:-1])]))
-    best = np.maximum.reduceat(pairs.cosine[order], starts)
-    kept = order[np.repeat(best >= least, np.diff(np.append(starts, len(order))))]
-    return _Pairs(pairs.row[kept], pairs.near[kept], pairs.cosine[kept])

@@ -79,6 +79,7 @@ class Rows:
         self._ends = np.zeros(1024, dtype=np.int64)
         self._indices = np.zeros(65536, dtype=np.int32)
         self._values = np.zeros(65536, dtype=np.float32)
+        self._made: csr_matrix | None = None
 
     def append(self, indices: Ints, values: Floats) -> None:
         start = int(self._ends[self.count])
@@ -113,11 +114,14 @@ class Rows:
         return product
 
     def matrix(self, columns: int) -> csr_matrix:
-        """All rows, without copying, as a matrix of that width."""
+        """All rows, without copying, as a matrix of that width. To be read, and only until rows are added."""
         from scipy.sparse import csr_matrix
 
+        shape = (self.count, max(1, columns))
+        if self._made is not None and self._made.shape == shape:
+            return self._made
         end = int(self._ends[self.count])
-        made = csr_matrix((self.count, max(1, columns)), dtype=np.float32)
+        self._made = made = csr_matrix(shape, dtype=np.float32)
         # set the arrays directly: the constructor's checks read all of them, every batch
         made.indptr = self._ends[: self.count + 1].astype(np.int32)
         made.indices, made.data = self._indices[:end], self._values[:end]
@@ -126,6 +130,7 @@ class Rows:
     def keep(self, rows: NDArray[np.int64], columns: int) -> None:
         """Only these rows stay, in this order."""
         kept = self.matrix(columns)[rows]
+        self._made = None
         self.count = len(rows)
         self._ends = np.zeros(max(1024, 2 * self.count), dtype=np.int64)
         self._ends[: self.count + 1] = kept.indptr
