@@ -12,13 +12,15 @@ that was set, the service manager's watchdog.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,7 @@ _LINE_SECONDS = 60.0
 """Of a host with very many feeds only those are polled in one round whose turn comes in this time; the others stay due, and all
 other hosts' feeds do not wait for them."""
 _WATCH_SECONDS = 1.0
+_TIDY_SECONDS = 3600.0
 
 
 class StoppedError(AggregatorError):
@@ -111,6 +114,7 @@ class Daemon:
 
         every_tick = IntervalTrigger(seconds=tick, start_date=clock(), timezone=UTC)
         add("round", self._round, every_tick, next_run_time=datetime.now(UTC))
+        add("tidy", give_memory_back, IntervalTrigger(seconds=_TIDY_SECONDS, start_date=clock(), timezone=UTC))
         for plan in self.app.plans():
             add(f"digest {plan.name}", self._publish, daily(plan.time, plan.zone, plan.weekdays))
         if settings.daemon.prune_at:
@@ -257,6 +261,14 @@ class Daemon:
 
     def _backup(self) -> None:
         log.info("backup written to %s", self.app.upkeep.backup())
+
+
+def give_memory_back() -> None:
+    """Collect what rounds left in cycles, and hand freed memory to the system: the C library keeps it, spread over the arenas of
+    threads that come and go (malloc_trim(3), GNU alone)."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def log_outcome(outcome: FeedOutcome) -> None:

@@ -70,3 +70,5 @@ def set_up_logging(style: str = "text", level: str = "info") -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("aggregator").setLevel(level.upper())
+    # a round that outlasts a tick is no news: the next one polls what is due
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -200,6 +200,7 @@ class Organise:
     def _engine_for(self, batch: Sequence[Item]) -> Organiser:
         if self._engine is not None and self._revision == self.stories.revision():
             return self._engine
+        self._engine = None  # two at a time would take twice the memory
         engine = self.make_engine()
         engine.restore(*self.stories.active(self._since(batch)), *self.stories.next_ids())
         return engine

@@ -32,7 +32,7 @@ FAULTS = ("500", "503", "429", "404", "410", "308", "hang", "reset", "empty", "n
 INTERVAL_SECONDS = 3600.0
 
 
-def set_up(folder: Path, base: str, mail_port: int, feeds: int, faulty: float) -> dict[str, str]:
+def set_up(folder: Path, base: str, mail_port: int, feeds: int, faulty: float, keep: str, history: str) -> dict[str, str]:
     """Settings and a feed list in which each so-manyth feed is a broken one. Returns the address of each by name."""
     known = feeds_of(base, 100_000)
     step = max(1, len(known) // feeds)
@@ -44,9 +44,10 @@ def set_up(folder: Path, base: str, mail_port: int, feeds: int, faulty: float) -
     named = {f"f{number}": url for number, url in enumerate(urls)}
     (folder / "feeds.toml").write_text("".join(f'[[feed]]\nname = "{name}"\nurl = "{url}"\n\n' for name, url in named.items()))
     mail = f'[mail]\nhost = "127.0.0.1"\nport = {mail_port}\nsecurity = "none"\nsender = "news@home.example"\nto = ["ann@a.example"]\n'
+    sizes = f'[topics]\nhistory = "{history}"\n[retention]\nitems = "{keep}"\n[daemon]\nbackups = 1\n'
     (folder / "aggregator.toml").write_text(
         f'database = "aggregator.db"\nzone = "UTC"\n[fetch]\nallow_private = true\ntimeout = "2s"\n'
-        f'[digest]\ntargets = ["folder", "mail"]\nfolder = "digests"\n[retention]\nitems = "10d"\n[daemon]\nbackups = 1\n{mail}'
+        f'[digest]\ntargets = ["folder", "mail"]\nfolder = "digests"\n{sizes}{mail}'
     )
     return named
 
@@ -93,15 +94,17 @@ def digest_gaps(database: Path, days_run: int) -> tuple[int, int, list[str]]:
     with closing(sqlite3.connect(database)) as raw:
         rows = raw.execute("SELECT from_at, to_at, after_item, up_to_item FROM digests ORDER BY id").fetchall()
     torn = sum(1 for one, other in itertools.pairwise(rows) if (one[1], one[3]) != (other[0], other[2]))
-    days = [(START + timedelta(microseconds=to - int(START.timestamp() * 1e6))).date().isoformat() for _, to, _, _ in rows]
+    # the digest of a day may be late, until the next one's time; the default time is 07:00
+    began = START - timedelta(hours=7)
+    days = [(began + timedelta(microseconds=to - int(START.timestamp() * 1e6))).date().isoformat() for _, to, _, _ in rows]
     wanted = {(START.date() + timedelta(days=n)).isoformat() for n in range(days_run)}
     return len(rows), torn + len(days) - len(set(days)), sorted(wanted - set(days))
 
 
-def run(folder: Path, base: str, *, days: int, speed: float, feeds: int, faulty: float) -> dict[str, Any]:
+def run(folder: Path, base: str, *, days: int, speed: float, feeds: int, faulty: float, keep: str, history: str) -> dict[str, Any]:
     """The daemon for so many days. `base` serves the feeds, its clock was just set to START and runs at `speed`."""
     with mail_server(folder / "mail") as port, (folder / "log").open("w") as log:
-        named = set_up(folder, base, port, feeds, faulty)
+        named = set_up(folder, base, port, feeds, faulty, keep, history)
         command = [sys.executable, "-m", "aggregator", "--config", str(folder / "aggregator.toml")]
         clock = ["--now", START.isoformat(), "--speed", str(speed), "run", "--log-format", "json"]
         ask(base, f"/clock?set={START.isoformat().replace('+', '%2B')}")
@@ -152,14 +155,19 @@ def main() -> int:
     parser.add_argument("--speed", type=float, default=1200.0, help="simulated seconds in a second (default 1200: 17 days in 20 minutes)")
     parser.add_argument("--feeds", type=int, default=60)
     parser.add_argument("--faulty", type=float, default=0.05, help="the part of the feeds that is broken")
+    parser.add_argument("--keep", default="10d", help="the setting retention.items: what is older is pruned each night")
+    parser.add_argument("--history", default="2d", help="the setting topics.history; what it holds grows for so long, and no longer")
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("AGGREGATOR_SHARED", HERE.parent.parent / "shared")))
     asked = parser.parse_args()
+    if not (asked.shared / "tools" / "replay.py").exists():
+        parser.error(f"needs tools/replay.py of the shared data, which is not in {asked.shared}; name its folder with --shared")
     port = free_port()
     server = (str(asked.shared / "tools" / "replay.py"), str(asked.shared / "data" / "stream-2023-12.jsonl.gz"))
     clock = ("--port", str(port), "--at", START.isoformat(), "--speed", str(asked.speed), "--items", "60")
     with tempfile.TemporaryDirectory() as held, process(*server, *clock):
         base = f"http://127.0.0.1:{port}"
-        found = run(Path(held), base, days=asked.days, speed=asked.speed, feeds=asked.feeds, faulty=asked.faulty)
+        size = {name: getattr(asked, name) for name in ("days", "speed", "feeds", "faulty", "keep", "history")}
+        found = run(Path(held), base, **size)
     for name, value in found.items():
         print(f"{name:22} {value}")
     good = not (found["lock_errors"] or found["digests_torn_or_twice"] or found["digests_missed"] or found["check"])

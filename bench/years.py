@@ -123,7 +123,8 @@ def group_by_time(app: App, before: datetime) -> float:
             counts = {"item_count": len(pair), "sources": len(pair), "brief": first.summary[:280], "topic_id": topic}
             stories.append(Story(number, first.title, first.published_at, last.published_at, **counts))
             members += [Membership(item.id, number, score=0.4, threshold=0.245, rule="join", nearest=((first.id, 0.4),)) for item in pair]
-            topics[topic] = Topic(topic, first.title, ("a", "b"), first.published_at, last.published_at, 40, 0.3, profile)
+            span = {"first_published_at": first.published_at, "last_published_at": last.published_at}
+            topics[topic] = Topic(topic, first.title, ("a", "b"), **span, story_count=40, threshold=0.3, profile=profile)
             number += 1
         store.stories.apply(StoryChanges(tuple(members), tuple(stories), topics=tuple(topics.values())), END)
     return time.perf_counter() - begun

@@ -137,9 +137,9 @@ def test_a_read_only_database_is_named_with_the_cure_and_left_alone(tmp_path: Pa
     held = (folder / "test.db").read_bytes()
     (folder / "test.db").chmod(0o444)
     folder.chmod(0o555)
-    tmp_path.parent.parent.chmod(0o755)
-    tmp_path.parent.chmod(0o755)
-    tmp_path.chmod(0o755)
+    for above in (tmp_path, *tmp_path.parents):
+        if "pytest" in above.name or above == tmp_path or "popen" in above.name:
+            above.chmod(0o755)
     with nobody(), pytest.raises(StoreError, match=r"test\.db (may not be written; give|could not be opened; check)"):
         open_store(str(folder / "test.db"), now=NOW).feeds.sync([], NOW)
     folder.chmod(0o755)

@@ -177,11 +177,12 @@ def _is_number(text: str) -> bool:
 
 
 def echo_paged(text: str) -> None:
-    """Text on stdout, through $PAGER (else less) when a person sits there and it is taller than the terminal.
+    """Text on stdout, through $PAGER when that is set, a person sits there and the text is taller than the terminal.
 
-    PAGER=cat or an empty PAGER turns that off. Raises BrokenPipeError as click.echo does when nobody reads any more.
+    Without PAGER nothing is paged: what drives a terminal by script would wait for a key that nobody presses. Raises
+    BrokenPipeError as click.echo does when nobody reads any more.
     """
-    pager = os.environ.get("PAGER", "less")
+    pager = os.environ.get("PAGER", "")
     tall = text.count("\n") >= shutil.get_terminal_size().lines
     if not (tall and pager.strip() not in ("", "cat") and sys.stdin.isatty() and stdout_is_terminal() and os.environ.get("TERM") != "dumb"):
         click.echo(text, nl=False)

@@ -68,7 +68,7 @@ class Asked:
 @click.option("--zone", metavar="ZONE", help="Time zone of --date, --since and --until and of the output, for example Europe/Warsaw.")
 @click.option("--dry-run", is_flag=True, help="Print it, but deliver and mark nothing.")
 @click.option("--explain", is_flag=True, help="Say at each story what its rank is made of, and its ids.")
-@click.option("--no-pager", is_flag=True, help="Do not hand a long digest to $PAGER (else less) on a terminal.")
+@click.option("--no-pager", is_flag=True, help="Do not hand a long digest to $PAGER on a terminal.")
 @click.option("--deliver", is_flag=True, help="Hand what is new to the targets of the settings instead of printing; implies --new.")
 @json_option
 @pass_app

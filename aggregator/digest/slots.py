@@ -1,6 +1,6 @@
 """Which of the ranked stories a reader is shown, and how large: never one event twice, never one publisher's flood. Pure.
 
-    ranked | two thirds of the slots by rank | saved searches | more of the shown topics | the rest by rank
+    ranked | the first slots by rank | saved searches | more of the shown topics | the rest by rank
 
 What completes a topic or a saved search asks for a line. With a reading time everything stops where the time is up.
 """
@@ -17,7 +17,8 @@ from aggregator.digest.reading import GLANCE_SECONDS, reading_seconds
 from aggregator.digest.telling import Telling, title_words
 from aggregator.model import Story
 
-MAIN_SHARE = 2 / 3
+MAIN_SHARE, MAIN_LEAST = 2 / 3, 20
+"""The share of the slots that go by rank alone, and how many do at least (unless saved searches want their share)."""
 COMPANIONS = 2
 """More stories of one shown topic, at most."""
 PER_SEARCH = 5
@@ -83,13 +84,21 @@ def fill_slots(
     if not filters.limit and not filters.minutes:
         return [make_slot(told[each.key], each) for each in ranked]
     filling = _Filling(told, filters, near)
-    main = round(filters.limit * MAIN_SHARE) if filters.limit and filters.topic is None else filters.limit
-    waiting = _take_by_rank(filling, ranked, main, FULL_SHARE)
+    searches = tuple(searches)
+    waiting = _take_by_rank(filling, ranked, _by_rank(filters, bool(searches)), FULL_SHARE)
     for each in (*_matching(filling, ranked, searches), *_companions(filling, ranked)):
         if filling.full or not filling.take(each, as_line=True):
             break
     _take_rest(filling, waiting)
     return sorted(filling.slots, key=lambda slot: slot.as_line)  # stable: by rank within
+
+
+def _by_rank(filters: Filters, searched: bool) -> int:
+    """How many slots go by rank alone; 0 = all that the time allows."""
+    if not filters.limit or filters.topic is not None:
+        return filters.limit
+    share = round(filters.limit * MAIN_SHARE)
+    return share if searched else max(share, min(filters.limit, MAIN_LEAST))
 
 
 def _take_by_rank(filling: _Filling, ranked: Sequence[Ranked], main: int, share: float) -> list[Ranked]:

@@ -28,13 +28,13 @@ class WordIndex:
     """Postings of all rows but the newest, which are looked through by a product."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """The rows and terms were renumbered: what is known of them is void."""
         self._postings: Any = None
         self._rows = 0
         self._held: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-
-    def forget(self) -> None:
-        """The rows were renumbered: what is known of them is void."""
-        self._postings, self._rows = None, 0
 
     def above(self, words: Rows, rows: range, columns: int, least: float) -> list[Numbers]:
         """For each of `rows` (the last of `words`) all rows whose cosine with it is `least` or more, ascending, itself among them."""

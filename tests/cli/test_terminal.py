@@ -207,7 +207,7 @@ def test_what_is_taller_than_the_terminal_goes_through_the_pager(home: Path, pag
     assert not shown(home, *DAY, rows=200, PAGER=str(pager)).text.startswith("PAGED")
 
 
-@pytest.mark.parametrize("how", ["--no-pager", "TERM=dumb", "PAGER=cat", "a pipe"])
+@pytest.mark.parametrize("how", ["--no-pager", "TERM=dumb", "PAGER=cat", "PAGER=", "a pipe"])
 def test_the_pager_stays_away_when(home: Path, pager: Path, how: str) -> None:
     if how == "a pipe":
         assert "PAGED" not in piped(home, *DAY, PAGER=str(pager)).stdout

@@ -258,7 +258,7 @@ def on_a_terminal(columns: int, **environment: str) -> str:
     code = "from tests.digest.test_command import command, FakeApp, Session; s = Session(); s._app = FakeApp(); command.main([], obj=s)"
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     child = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=end, stdout=end, cwd=ROOT, env={**kept, "TERM": "xterm-256color", "PAGER": "cat", **environment}
+        [sys.executable, "-c", code], stdin=end, stdout=end, cwd=ROOT, env={**kept, "TERM": "xterm-256color", "PAGER": "", **environment}
     )
     os.close(end)
     heard = b""

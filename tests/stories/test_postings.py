@@ -61,6 +61,17 @@ def test_after_rows_went_nothing_of_the_old_numbers_is_left() -> None:
     assert [near.tolist() for near in index.above(rows, batch, COLUMNS, 0.3)] == by_product(rows, batch, 0.3)
 
 
+def test_after_terms_went_too_the_narrower_rows_are_searched() -> None:
+    index = WordIndex()
+    index.above(make_rows(1500), range(1450, 1500), COLUMNS, 0.3)
+    index.forget()
+    narrow = Rows()
+    for number in range(100):
+        narrow.append(np.array([number % 40, 40 + number % 7], dtype=np.int32), np.array([0.6, 0.8], dtype=np.float32))
+    found = index.above(narrow, range(99, 100), 50, 0.5)
+    assert found[0].tolist() == [number for number in range(100) if number % 7 == 99 % 7]
+
+
 def test_a_restart_weighs_the_whole_window_as_one_batch_would() -> None:
     words = [read_item(item(number, f"Harbour {number} strike number {number % 7}")) for number in range(1100)]
     entries = [to_entry(item(number, f"Harbour {number} strike number {number % 7}")) for number in range(1100)]
