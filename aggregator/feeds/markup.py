@@ -41,6 +41,7 @@ _TEXT_REMOVED = _REMOVED_WITH_CONTENT | {"figcaption"}
 _BARE = nh3.Cleaner(tags=_BLOCKS, attributes={}, clean_content_tags=_TEXT_REMOVED, link_rel=None)
 _PARAGRAPH = re.compile(r"</?(?:p|div|ul|ol|dl|table|blockquote|pre|h[1-6]|figure|section|article|header|footer|hr)>")
 _LINE = re.compile(r"<(?:br|/?li|/?tr|/?dt|/?dd)>")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _OPENING = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
@@ -62,7 +63,7 @@ _LOOKS_LIKE_HTML = re.compile(
 
 def title_text(title: str, is_html: bool) -> str:
     """One line of plain text. HTML titles lose known tags and their entities, also doubly escaped ones; "List<String>" stays."""
-    text = title[:LONGEST_HTML]
+    text = _sound(title[:LONGEST_HTML])
     if is_html and "<" in text:
         text = _strip_tags(text)
     elif is_html:
@@ -72,6 +73,11 @@ def title_text(title: str, is_html: bool) -> str:
             break
         text = html.unescape(text)
     return one_line(_FORMATTING.sub("", text) if is_html else text)
+
+
+def _sound(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON may hold and no encoder takes."""
+    return text if text.isascii() or not _SURROGATE.search(text) else _SURROGATE.sub("\ufffd", text)
 
 
 def _strip_tags(text: str) -> str:
@@ -90,7 +96,7 @@ def _strip_tags(text: str) -> str:
 
 def html_text(markup: str) -> str:
     """Plain text of a piece of HTML, paragraphs kept, without scripts, embeds and captions."""
-    markup = markup[:LONGEST_HTML]
+    markup = _sound(markup[:LONGEST_HTML])
     if "<" in markup:
         if _too_deep(markup):
             markup = _ANY_TAG.sub(" ", markup)
@@ -107,7 +113,7 @@ def safe_html(markup: str, base: str | None) -> str:
 
     Relative addresses are resolved against `base`, or dropped without one. Links get rel="noopener nofollow".
     """
-    markup = markup[:LONGEST_HTML]
+    markup = _sound(markup[:LONGEST_HTML])
     if "<" not in markup:
         return html.escape(strip_controls(html.unescape(markup)), quote=False).strip()
     if _too_deep(markup):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from aggregator.errors import FeedError
 from aggregator.feeds.parse import GuardedParser, ParseLimits
-from aggregator.model import ParsedFeed
+from aggregator.model import ParsedFeed, Reading
 
 FEED = b'<rss version="2.0"><channel><title>T</title><item><title>One</title><guid>1</guid></item></channel></rss>'
 # malformed, so that feedparser's lenient parser gets it, whose time grows with the square of the open quotes: minutes
@@ -130,3 +131,14 @@ def test_idle_processes_can_be_sent_home_and_others_come_with_the_next_document(
     assert before.poll() is not None
     assert processes(parser) == []
     assert len(parse(parser, FEED).items) == 1
+
+
+def test_half_a_surrogate_pair_in_json_spoils_neither_its_item_nor_the_others(parser: GuardedParser) -> None:
+    body = (
+        rb'{"version": "https://jsonfeed.org/version/1.1", "title": "J", "items": ['
+        rb'{"id": "\ud800", "title": "half \udc00", "content_html": "<p>one \ud83d two</p>", "authors": [{"name": "\ud800"}]},'
+        rb'{"id": "2", "title": "Whole \ud83d\ude00", "content_html": "<p>three</p>"}]}'
+    )
+    reading = Reading("j", "https://example.org/feed", datetime(2023, 12, 27, tzinfo=UTC))
+    _, items = asyncio.run(parser.read(body, {"content-type": "application/feed+json"}, "https://example.org/feed", reading))
+    assert [(item.title, item.summary) for item in items] == [("half \ufffd", "one \ufffd two"), ("Whole 😀", "three")]
