@@ -24,7 +24,7 @@ def to_object(digest: Digest, *, explain: bool = False) -> JsonObject:
         "period": {"from": iso(written(period.from_at)), "to": iso(written(period.to_at)), "zone": period.zone},
         "counts": {key: digest.counts.get(key, 0) for key in ("feeds", "items", "stories")},
         "topics": [{"id": topic.id, "label": one_line(topic.label), "stories": list(topic.story_ids)} for topic in digest.topics],
-        "stories": [_story(story, explain) for story in digest.stories],
+        "stories": [_story(story, digest, explain) for story in digest.stories],
         "media": [_digest_media(one) for one in digest.media],
         "failed_feeds": [_failed(feed) for feed in digest.failed_feeds],
         "searches": [
@@ -34,7 +34,7 @@ def to_object(digest: Digest, *, explain: bool = False) -> JsonObject:
     }
 
 
-def _story(shown: DigestStory, explain: bool) -> JsonObject:
+def _story(shown: DigestStory, digest: Digest, explain: bool) -> JsonObject:
     story = shown.story
     found: JsonObject = {
         "id": story.id,
@@ -44,7 +44,7 @@ def _story(shown: DigestStory, explain: bool) -> JsonObject:
         "first_published": iso(story.first_published_at),
         "last_published": iso(story.last_published_at),
         "sources": shown.sources,
-        "items": [_item(item, score) for item, score in zip(shown.items, shown.scores, strict=True)],
+        "items": [_item(item, score) | {"new": _is_new(item, digest)} for item, score in zip(shown.items, shown.scores, strict=True)],
         "keywords": [one_line(keyword) for keyword in story.keywords],
         "related": list(story.related),
         "new": shown.new,
@@ -59,6 +59,13 @@ def _story(shown: DigestStory, explain: bool) -> JsonObject:
         found["rank"] = round(shown.rank, 4)
         found["parts"] = {name: round(value, 4) for name, value in shown.parts.items()}
     return found
+
+
+def _is_new(item: Item, digest: Digest) -> bool:
+    """Whether this very digest offers it: of a digest of what is new, no other one of that name does."""
+    if digest.up_to_item:
+        return (digest.after_item or 0) < item.id <= digest.up_to_item
+    return digest.period.from_at < item.published_at <= digest.period.to_at
 
 
 def _item(item: Item, score: float) -> JsonObject:

@@ -201,7 +201,7 @@ def test_json_has_exactly_the_keys_of_version_1() -> None:
     ]
     assert all(list(each) == story for each in made["stories"])
     pieces = [piece for each in made["stories"] for piece in each["items"]]
-    assert all(list(piece) == ["id", "title", "link", "feed", "publisher", "published", "score", "media"] for piece in pieces)
+    assert all(list(piece) == ["id", "title", "link", "feed", "publisher", "published", "score", "media", "new"] for piece in pieces)
     assert all(list(one) == ["type", "url", "seconds"] for piece in pieces for one in piece["media"])
     assert all(list(one) == ["type", "url", "seconds", "title", "host", "item", "feed"] for one in made["media"])
     assert all(list(feed) == ["name", "error", "since"] for feed in made["failed_feeds"])
