@@ -39,6 +39,7 @@ class Session:
     quiet: bool = False
     verbose: int = 0
     debug: bool = False
+    no_input: bool = False
     _app: App | None = field(default=None, repr=False)
 
     def app(self) -> App:
@@ -101,8 +102,8 @@ def stderr_is_terminal() -> bool:
 
 
 def can_ask() -> bool:
-    """A person is there to answer a question."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    """A person is there to answer a question, and did not say that there are to be none."""
+    return not session().no_input and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def colour_wanted() -> bool:

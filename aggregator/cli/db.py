@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.common import can_ask, dry_run_option, echo_json, json_option, note, pass_app, print_table, yes_option
+from aggregator.cli.common import can_ask, dry_run_option, echo_json, json_option, note, pass_app, print_table, session, yes_option
 from aggregator.errors import UsageError
 from aggregator.times import iso, parse_duration, parse_moment
 
@@ -162,6 +162,8 @@ def prune(app: App, older_than: str | None, before: str | None, dry_run: bool, y
     """
     before_at = _before(app, older_than, before)
     would = app.store.maintenance.prune(before_at, dry_run=True)
+    if session().no_input and not dry_run and not yes and would.items:
+        raise UsageError(f"{would.items} items would be forgotten and nobody may be asked; add --yes")
     if not dry_run and not yes and would.items and can_ask():
         click.confirm(f"Forget {would.items} items that arrived before {iso(before_at)}?", abort=True, err=True)
     done = would if dry_run else app.store.maintenance.prune(before_at)

@@ -81,10 +81,19 @@ def _unknown_command(name: str) -> str:
 @click.option("-q", "--quiet", is_flag=True, help="No messages but errors.")
 @click.option("-v", "--verbose", count=True, help="More messages; twice for all.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--no-input", is_flag=True, help="Never ask; what needs a yes then needs --yes.")
 @click.version_option(__version__, "--version", prog_name="aggregator", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(
-    ctx: click.Context, config: str | None, database: str | None, now: str | None, speed: float, quiet: bool, verbose: int, debug: bool
+    ctx: click.Context,
+    config: str | None,
+    database: str | None,
+    now: str | None,
+    speed: float,
+    quiet: bool,
+    verbose: int,
+    debug: bool,
+    no_input: bool,
 ) -> None:
     """Group the news of your feeds into stories, and stories into topics.
 
@@ -99,7 +108,7 @@ def cli(
     \b
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some feeds failed, 130 interrupted.
     """
-    ctx.obj = Session(config, database, now, speed, quiet, verbose, debug)
+    ctx.obj = Session(config, database, now, speed, quiet, verbose, debug, no_input)
     ctx.call_on_close(ctx.obj.close)
 
 

@@ -127,6 +127,14 @@ def test_a_dry_prune_changes_nothing_and_a_real_one_does(database: Path) -> None
     assert json.loads(run(database, "db", "stats", "--json").stdout)["rows"]["items"] == 0
 
 
+def test_without_input_a_prune_needs_its_yes(database: Path) -> None:
+    asked = ("--no-input", "db", "prune", "--before", "2023-12-28T00:00Z")
+    fails(database, UsageError, "3 items would be forgotten and nobody may be asked; add --yes", *asked)
+    assert json.loads(run(database, "db", "stats", "--json").stdout)["rows"]["items"] == 3
+    assert run(database, *asked, "--dry-run").exit_code == 0
+    assert run(database, *asked, "--yes").stdout.startswith("Forgot 3 items")
+
+
 def test_a_prune_that_is_not_said_well_is_refused(database: Path) -> None:
     fails(database, UsageError, "give one of them", "db", "prune", "--before", "2023-12-28", "--older-than", "3d")
     fails(database, UsageError, "is not a duration", "db", "prune", "--older-than", "long")
