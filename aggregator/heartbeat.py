@@ -34,10 +34,6 @@ class Heartbeat:
     def stopping(self) -> None:
         self._send("STOPPING=1")
 
-    def say(self, status: str) -> None:
-        """One line for `systemctl status`."""
-        self._send(f"STATUS={status}")
-
     def progress(self) -> None:
         """Something was done."""
         self._progress = self._monotonic()

@@ -118,7 +118,7 @@ class GroupCommit:
 
     async def _write(self, batch: _Waiting) -> None:
         try:
-            stored = await asyncio.to_thread(self._items.ingest_all, [polled for polled, _ in batch], self._now)
+            stored = await asyncio.to_thread(self._items.ingest, [polled for polled, _ in batch], self._now)
         except Exception as error:
             if len(batch) == 1 or isinstance(error, StoreError):
                 _fail(batch, error)

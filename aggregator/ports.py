@@ -81,8 +81,6 @@ class FeedStore(Protocol):
         """Raises NotFoundError."""
         ...
 
-    def save_state(self, state: FeedState) -> None: ...
-
     def claim(self, names: Sequence[str], now: datetime) -> None:
         """Note the attempt (last_attempt_at) before it is made, so that a crash or restart does not poll again at once."""
         ...
@@ -99,17 +97,13 @@ class ItemStore(Protocol):
         """For canonical links that this feed has shown before: the newest key it had there. Input of feeds/dedupe.identify."""
         ...
 
-    def ingest(self, state: FeedState, publisher: str, items: Sequence[Item], now: datetime) -> Ingested:
-        """Store one poll's items and the feed's new state in one transaction.
+    def ingest(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
+        """Store the items and the feeds' new states of several polls, all in one transaction; what each stored, in order.
 
         For each item: a known (feed, key) is the same item (an edit when this feed had it first and content_hash differs: the old
         title is kept); else a known canonical_link is the same piece under another key or in another feed (a new appearance, never
-        an edit by a second feed); else it is new. `items` of one call may repeat keys or links; the first wins.
+        an edit by a second feed); else it is new. The items of one poll may repeat keys or links; the first wins.
         """
-        ...
-
-    def ingest_all(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
-        """As `ingest` for several polls, all in one transaction; what each stored, in order."""
         ...
 
     def lacking_full_text(self, feeds: Sequence[str], since: datetime, limit: int) -> list[Item]:

@@ -13,20 +13,19 @@ import argparse
 import os
 import random
 import signal
-import socket
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
+
+from replayed import feeds_of, free_port, process, replay, set_clock
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -115,25 +114,6 @@ class Program:
 # --- the world around it ------------------------------------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def process(*command: str) -> Iterator[subprocess.Popen[str]]:
-    """A server beside the program; ready when it has printed a line."""
-    server = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
-    try:
-        assert server.stdout is not None
-        server.stdout.readline()
-        yield server
-    finally:
-        server.kill()
-        server.wait()
-
-
 @contextmanager
 def mail_server(folder: Path) -> Iterator[int]:
     """Keeps each mail it accepts as a file in the folder."""
@@ -141,18 +121,6 @@ def mail_server(folder: Path) -> Iterator[int]:
     port = free_port()
     with process("-m", "tests.smtp_sink", str(port), str(folder)):
         yield port
-
-
-def ask(base: str, path: str) -> bytes:
-    with urllib.request.urlopen(f"{base}{path}") as answer:
-        return bytes(answer.read())
-
-
-def feeds_of(base: str, most: int) -> list[tuple[str, str]]:
-    from xml.etree import ElementTree
-
-    urls = [outline.get("xmlUrl", "") for outline in ElementTree.fromstring(ask(base, "/index.opml")).iter("outline")]
-    return [(f"f{number}", url) for number, url in enumerate(urls[:most])]
 
 
 # --- the two runs -------------------------------------------------------------------------------------------------------
@@ -181,7 +149,7 @@ def undisturbed(program: Program, base: str, times: Sequence[datetime], prune_ev
     """The run to compare with. Returns the longest time of each step in seconds, the first round aside."""
     took: dict[str, float] = {}
     for number, at in enumerate(times):
-        ask(base, f"/clock?set={at.isoformat().replace('+', '%2B')}")
+        set_clock(base, at)
         for step in steps_at(at, number, prune_every):
             seconds = program.finish(at, *step.arguments)
             took[step.name] = max(took.get(step.name, 0.0), seconds) if number else 0.0
@@ -195,7 +163,7 @@ def disturbed(
     total = sum(len(steps_at(at, number, prune_every)) for number, at in enumerate(times))
     done = 0
     for number, at in enumerate(times):
-        ask(base, f"/clock?set={at.isoformat().replace('+', '%2B')}")
+        set_clock(base, at)
         for step in steps_at(at, number, prune_every):
             done += 1
             arguments = step.arguments
@@ -272,7 +240,7 @@ def run(base: str, folder: Path, *, feeds: int, times: Sequence[datetime], kills
     with mail_server(folder / "calm-mail") as calm_port, mail_server(folder / "killed-mail") as killed_port:
         for name, port in (("calm", calm_port), ("killed", killed_port)):
             made[name] = Program(folder / name, port)
-            made[name].set_up(feeds_of(base, feeds))
+            made[name].set_up([(f"f{number}", url) for number, url in enumerate(feeds_of(base)[:feeds])])
         took = undisturbed(made["calm"], base, times, prune_every)
         disturbed(made["killed"], base, times, prune_every, took, kills, random.Random(seed))
         for name, program in made.items():
@@ -353,16 +321,17 @@ def main() -> int:
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("AGGREGATOR_SHARED", HERE.parent.parent / "shared")))
     parser.add_argument("--generated", action="store_true", help="generated feeds instead of the shared stream")
     asked = parser.parse_args()
-    replay, stream = asked.shared / "tools" / "replay.py", asked.shared / "data" / "stream-2023-12.jsonl.gz"
-    port = free_port()
-    if asked.generated or not replay.exists():
-        server, start = ("-m", "tests.newsserver", str(port), str(asked.feeds), str(asked.seed)), datetime(2024, 3, 1, 12, tzinfo=UTC)
-    else:
-        more = ("--port", str(port), "--at", "2023-12-20T00:00:00Z", "--items", "30", "--sources", str(asked.feeds))
-        server, start = (str(replay), str(stream), *more), datetime(2023, 12, 20, tzinfo=UTC)
+    generated = asked.generated or not (asked.shared / "tools" / "replay.py").exists()
+    start = datetime(2024, 3, 1, 12, tzinfo=UTC) if generated else datetime(2023, 12, 20, tzinfo=UTC)
     times = [start + 6 * HOUR * number + timedelta(minutes=number) for number in range(asked.rounds)]
-    with tempfile.TemporaryDirectory() as held, process(*server):
-        base = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as held, ExitStack() as servers:
+        if generated:
+            port = free_port()
+            servers.enter_context(process("-m", "tests.newsserver", str(port), str(asked.feeds), str(asked.seed)))
+            base = f"http://127.0.0.1:{port}"
+        else:
+            options = ("--at", start.isoformat(), "--items", "30", "--sources", str(asked.feeds))
+            base = servers.enter_context(replay(*options, shared=asked.shared)).url
         size = {"feeds": asked.feeds, "kills": asked.kills, "seed": asked.seed, "prune_every": asked.prune_every}
         found = run(base, Path(held), times=times, **size)
         found["upgrade"] = upgrades(Path(held), kills=asked.upgrade_kills, items=20_000, seed=asked.seed)

@@ -14,20 +14,19 @@ import gzip
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from replayed import STREAM, Replay, ask, cpu_seconds, feeds_of, memory_bytes, replay, shared_folder
 
 HERE = Path(__file__).resolve().parent
 START = datetime(2023, 12, 27, 12, tzinfo=UTC)
@@ -40,52 +39,18 @@ CHANGED_SHARE = 0.1
 # --- the server ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Server:
-    port: int
-
-    def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
-            body: bytes = answer.read()
-        return body
-
-    def set_clock(self, moment: datetime) -> None:
-        """Also renders every feed once, so that no program waits for that."""
-        self.get(f"/clock?set={moment:%Y-%m-%dT%H:%M:%SZ}")
-        for address in self.addresses():
-            self.get("/" + address.split("/", 3)[3])
-
-    def addresses(self) -> list[str]:
-        return [part.split('"', 1)[0] for part in self.get("/index.opml").decode().split('xmlUrl="')[1:]]
-
-
-@contextmanager
-def replay(shared: Path, copies: int) -> Iterator[Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, str(shared / "tools/replay.py"), str(shared / "data/stream-2023-12.jsonl.gz"), "--at",
-               f"{START:%Y-%m-%dT%H:%M:%SZ}", "--port", str(port), "--copies", str(copies)]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    server = Server(port)
-    try:
-        for _ in range(600):
-            try:
-                server.get("/clock")
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield server
-    finally:
-        process.kill()
-        process.wait()
+def set_clock(server: Replay, moment: datetime) -> None:
+    """Also renders every feed once, so that no program waits for that."""
+    server.set_clock(moment)
+    for address in server.feeds():
+        ask(address, "")
 
 
 def changed_at(shared: Path) -> tuple[datetime, int, int]:
     """The moment at which a tenth of the feeds has something new since START, how many that are, and how many items."""
     later: dict[str, list[datetime]] = {}
     feeds = set()
-    with gzip.open(shared / "data/stream-2023-12.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(shared / STREAM, "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
             feeds.add(row["source"])
@@ -126,11 +91,11 @@ class Program:
 
     def run(self, phase: str) -> dict[str, Any]:
         assert self.process.stdin is not None
-        self.peak_bytes, before = 0, sum(map(_cpu_seconds, _tree(self.process.pid)))
+        self.peak_bytes, before = 0, cpu_seconds(self.process.pid)
         self.process.stdin.write(phase + "\n")
         self.process.stdin.flush()
         answer = self._answer()
-        return {**answer, "cpu_seconds": sum(map(_cpu_seconds, _tree(self.process.pid))) - before, "peak_bytes": self.peak_bytes}
+        return {**answer, "cpu_seconds": cpu_seconds(self.process.pid) - before, "peak_bytes": self.peak_bytes}
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -142,36 +107,7 @@ class Program:
 
     def _measure(self) -> None:
         while not self._stop.wait(0.05):
-            self.peak_bytes = max(self.peak_bytes, sum(map(_pss_bytes, _tree(self.process.pid))))
-
-
-def _tree(pid: int) -> list[int]:
-    """A process and its children, as far as they live (Linux)."""
-    found = [pid]
-    try:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            for child in (thread / "children").read_text().split():
-                found += _tree(int(child))
-    except OSError:
-        pass
-    return found
-
-
-def _pss_bytes(pid: int) -> int:
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Its own and that of the children it has waited for."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+            self.peak_bytes = max(self.peak_bytes, memory_bytes(self.process.pid))
 
 
 def serve_phases(phases: dict[str, Any], counted: Any) -> None:
@@ -184,14 +120,13 @@ def serve_phases(phases: dict[str, Any], counted: Any) -> None:
         print(json.dumps({"seconds": took, "items": counted() - items}), flush=True)
 
 
-def serve_ours(port: int) -> None:
+def serve_ours(base: str) -> None:
     from aggregator.app import App
-    from aggregator.cli.main import main as _  # noqa: F401  -- what the command has loaded when it begins
 
     folder = Path.cwd()
     (folder / "aggregator").mkdir(exist_ok=True)
     (folder / "aggregator" / "aggregator.toml").write_text("[fetch]\nallow_private = true\n", encoding="utf-8")
-    opml = Server(port).get("/index.opml")
+    opml = ask(base, "/index.opml")
     app = App.from_options(cwd=folder)
     app.import_feeds(opml, source="replay")
     app.subscribed()
@@ -204,13 +139,13 @@ def serve_ours(port: int) -> None:
     serve_phases(dict.fromkeys(PHASES, fetch), lambda: app.store.maintenance.stats().rows["items"])
 
 
-def serve_reader(port: int) -> None:
+def serve_reader(base: str) -> None:
     import sqlite3
 
     from reader import make_reader  # type: ignore[import-not-found]
 
     reader = make_reader("reader.db")
-    for url in Server(port).addresses():
+    for url in feeds_of(base):
         reader.add_feed(url)
 
     def update() -> None:
@@ -224,10 +159,10 @@ def serve_reader(port: int) -> None:
     serve_phases(dict.fromkeys(PHASES, update), lambda: reader.get_entry_counts().total)
 
 
-def serve_newsboat(port: int) -> None:
+def serve_newsboat(base: str) -> None:
     import sqlite3
 
-    Path("urls").write_text("\n".join(Server(port).addresses()), encoding="utf-8")
+    Path("urls").write_text("\n".join(feeds_of(base)), encoding="utf-8")
     Path("config").write_text("reload-threads 16\n", encoding="utf-8")
 
     def reload() -> None:
@@ -245,21 +180,21 @@ def serve_newsboat(port: int) -> None:
 # --- the comparison --------------------------------------------------------------------------------------------------
 
 
-def measure(server: Server, commands: dict[str, list[str]], later: datetime, rounds: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def measure(server: Replay, commands: dict[str, list[str]], later: datetime, rounds: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """By program and phase what each round gave; the programs take turns in each phase."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {name: {phase: [] for phase in PHASES} for name in commands}
     for number in range(rounds):
-        server.set_clock(START)
+        set_clock(server, START)
         with tempfile.TemporaryDirectory() as scratch:
             programs = {}
             try:
                 for name, command in commands.items():
                     folder = Path(scratch) / name
                     folder.mkdir()
-                    programs[name] = Program([*command, str(server.port)], folder).__enter__()
+                    programs[name] = Program([*command, server.url], folder).__enter__()
                 for phase in PHASES:
                     if phase == "changed":
-                        server.set_clock(later)
+                        set_clock(server, later)
                     order = list(programs) if number % 2 else list(programs)[::-1]
                     for name in order:
                         found[name][phase].append(programs[name].run(phase))
@@ -297,18 +232,18 @@ def show(feeds: int, found: dict[str, dict[str, list[dict[str, Any]]]]) -> bool:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("AGGREGATOR_SHARED", HERE.parent.parent / "shared")))
+    parser.add_argument("--shared", type=Path, default=shared_folder())
     parser.add_argument("--peer", default=sys.executable, help="a Python that has `reader` (pip install reader sgmllib3k)")
     parser.add_argument("--copies", default="1,5", help="how many times over the 296 feeds are served")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--serve", choices=("ours", "reader", "newsboat"), help=argparse.SUPPRESS)
-    parser.add_argument("port", type=int, nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("base", nargs="?", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.serve:
-        {"ours": serve_ours, "reader": serve_reader, "newsboat": serve_newsboat}[options.serve](options.port)
+        {"ours": serve_ours, "reader": serve_reader, "newsboat": serve_newsboat}[options.serve](options.base)
         return 0
-    if not (options.shared / "tools/replay.py").exists():
-        print(f"There is no replay server in {options.shared}; name the shared data with --shared or AGGREGATOR_SHARED.")
+    if not (options.shared / STREAM).exists():
+        print(f"There is no {STREAM} in {options.shared}; name the shared data with --shared or AGGREGATOR_SHARED.")
         return 2
     commands = {"ours": [sys.executable, str(HERE / "fetch.py"), "--serve", "ours"]}
     if subprocess.run([options.peer, "-c", "import reader"], capture_output=True).returncode == 0:
@@ -323,9 +258,9 @@ def main(arguments: Sequence[str]) -> int:
     print(f"changed: {feeds} feeds with {items} new items, {later - START} later")
     good = True
     for copies in map(int, options.copies.split(",")):
-        with replay(options.shared, copies) as server:
+        with replay("--at", START.isoformat(), "--copies", str(copies), shared=options.shared) as server:
             found = measure(server, commands, later, options.rounds)
-            good = show(len(server.addresses()), found) and good
+            good = show(len(server.feeds()), found) and good
     return 0 if good else 1
 
 

@@ -1,4 +1,4 @@
-"""What the fetch benchmarks share: the replay server on a free port, the program in a folder of its own, memory over all processes."""
+"""What the benchmarks share: servers on free ports, the program in a folder of its own, time and memory over all processes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,32 +33,58 @@ class Replay:
     pid: int
 
     def feeds(self) -> list[str]:
-        """The addresses of its feeds, largest source first."""
-        with urllib.request.urlopen(f"{self.url}/index.opml") as opml:
-            return re.findall(r'xmlUrl="([^"]+)"', opml.read().decode())
+        return feeds_of(self.url)
 
     def stats(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/stats") as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+        found: dict[str, Any] = json.loads(ask(self.url, "/stats"))
+        return found
+
+    def set_clock(self, moment: datetime) -> None:
+        set_clock(self.url, moment)
+
+
+def ask(base: str, path: str) -> bytes:
+    with urllib.request.urlopen(f"{base}{path}") as answer:
+        return bytes(answer.read())
+
+
+def set_clock(base: str, moment: datetime) -> None:
+    ask(base, f"/clock?set={moment.isoformat().replace('+', '%2B')}")
+
+
+def feeds_of(base: str) -> list[str]:
+    """The addresses of a server's feeds; of a replay server largest source first."""
+    return re.findall(r'xmlUrl="([^"]+)"', ask(base, "/index.opml").decode())
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def process(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python program beside the measured one; ready when it has printed a line."""
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
+        try:
+            assert server.stdout is not None
+            if not server.stdout.readline():
+                raise SystemExit(f"{command[0]} did not start.")
+            yield server
+        finally:
+            server.kill()  # terminate would wait for what it is busy with
 
 
 @contextmanager
 def replay(*options: str, shared: Path | None = None) -> Iterator[Replay]:
     """Serve the shared stream; `options` are those of replay.py."""
-    folder = shared or shared_folder()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, str(folder / "tools/replay.py"), str(folder / STREAM), "--port", str(port), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            if "feeds at" not in server.stdout.readline():
-                raise SystemExit("The replay server did not start; set AGGREGATOR_SHARED to the folder of the shared data.")
-            yield Replay(f"http://127.0.0.1:{port}", server.pid)
-        finally:
-            server.kill()  # terminate would wait for what it is busy with
+    folder, port = (shared or shared_folder()).resolve(), free_port()
+    program = folder / "tools/replay.py"
+    if not program.exists():
+        raise SystemExit(f"There is no replay server in {folder}; set AGGREGATOR_SHARED to the folder of the shared data.")
+    with process(str(program), str(folder / STREAM), "--port", str(port), *options) as server:
+        yield Replay(f"http://127.0.0.1:{port}", server.pid)
 
 
 def write_home(folder: Path, feeds: Mapping[str, str], settings: str = "") -> list[str]:
@@ -96,6 +123,11 @@ def memory_bytes(pid: int) -> int:
     return sum(map(_bytes, _family(pid)))
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process, of all that it started and of what has ended and was waited for; 0 where /proc does not tell."""
+    return sum(map(_seconds, _family(pid)))
+
+
 def _family(pid: int) -> list[int]:
     """A process and all that it started (Linux)."""
     found = [pid]
@@ -113,3 +145,11 @@ def _bytes(pid: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def _seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")

@@ -11,7 +11,6 @@ import argparse
 import itertools
 import json
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -24,7 +23,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from crash import ask, feeds_of, free_port, mail_server, mails, process
+from crash import mail_server, mails
+from replayed import Replay, memory_bytes, replay
 
 HERE = Path(__file__).resolve().parent
 START = datetime(2023, 12, 15, tzinfo=UTC)
@@ -32,15 +32,14 @@ FAULTS = ("500", "503", "429", "404", "410", "308", "hang", "reset", "empty", "n
 INTERVAL_SECONDS = 3600.0
 
 
-def set_up(folder: Path, base: str, mail_port: int, feeds: int, faulty: float, keep: str, history: str) -> dict[str, str]:
+def set_up(folder: Path, server: Replay, mail_port: int, feeds: int, faulty: float, keep: str, history: str) -> dict[str, str]:
     """Settings and a feed list in which each so-manyth feed is a broken one. Returns the address of each by name."""
-    known = feeds_of(base, 100_000)
-    step = max(1, len(known) // feeds)
-    urls = [url for _, url in known[::step]][:feeds]
+    known = server.feeds()
+    urls = known[:: max(1, len(known) // feeds)][:feeds]
     every = round(1 / faulty) if faulty else 0
     for place in range(every - 1, len(urls), every) if every else ():
         slug = urls[place].rpartition("/")[2]
-        urls[place] = f"{base}/fault/{FAULTS[place // every % len(FAULTS)]}/{slug}"
+        urls[place] = f"{server.url}/fault/{FAULTS[place // every % len(FAULTS)]}/{slug}"
     named = {f"f{number}": url for number, url in enumerate(urls)}
     (folder / "feeds.toml").write_text("".join(f'[[feed]]\nname = "{name}"\nurl = "{url}"\n\n' for name, url in named.items()))
     mail = f'[mail]\nhost = "127.0.0.1"\nport = {mail_port}\nsecurity = "none"\nsender = "news@home.example"\nto = ["ann@a.example"]\n'
@@ -50,20 +49,6 @@ def set_up(folder: Path, base: str, mail_port: int, feeds: int, faulty: float, k
         f'[digest]\ntargets = ["folder", "mail"]\nfolder = "digests"\n{sizes}{mail}'
     )
     return named
-
-
-def memory_bytes(process_id: int) -> int:
-    """Resident memory of the process and its children."""
-    total = 0
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:
-            continue
-        fields = dict(re.findall(r"^(Pid|PPid|VmRSS):\s+(\d+)", text, re.MULTILINE))
-        if str(process_id) in (fields.get("Pid"), fields.get("PPid")):
-            total += int(fields.get("VmRSS", 0)) * 1024
-    return total
 
 
 def watch(daemon: subprocess.Popen[Any], began: float, days: int, speed: float) -> list[int]:
@@ -101,18 +86,18 @@ def digest_gaps(database: Path, days_run: int) -> tuple[int, int, list[str]]:
     return len(rows), torn + len(days) - len(set(days)), sorted(wanted - set(days))
 
 
-def run(folder: Path, base: str, *, days: int, speed: float, feeds: int, faulty: float, keep: str, history: str) -> dict[str, Any]:
-    """The daemon for so many days. `base` serves the feeds, its clock was just set to START and runs at `speed`."""
+def run(folder: Path, server: Replay, *, days: int, speed: float, feeds: int, faulty: float, keep: str, history: str) -> dict[str, Any]:
+    """The daemon for so many days. The clock of `server` runs at `speed`, too."""
     with mail_server(folder / "mail") as port, (folder / "log").open("w") as log:
-        named = set_up(folder, base, port, feeds, faulty, keep, history)
+        named = set_up(folder, server, port, feeds, faulty, keep, history)
         command = [sys.executable, "-m", "aggregator", "--config", str(folder / "aggregator.toml")]
         clock = ["--now", START.isoformat(), "--speed", str(speed), "run", "--log-format", "json"]
-        ask(base, f"/clock?set={START.isoformat().replace('+', '%2B')}")
+        server.set_clock(START)
         began = time.monotonic()
         daemon = subprocess.Popen([*command, *clock], stderr=log, cwd=HERE.parent)
         try:
             memory = watch(daemon, began, days, speed)
-            stats = json.loads(ask(base, "/stats"))
+            stats = server.stats()
         finally:
             daemon.send_signal(signal.SIGTERM)
             status = daemon.wait(60)
@@ -159,15 +144,10 @@ def main() -> int:
     parser.add_argument("--history", default="2d", help="the setting topics.history; what it holds grows for so long, and no longer")
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("AGGREGATOR_SHARED", HERE.parent.parent / "shared")))
     asked = parser.parse_args()
-    if not (asked.shared / "tools" / "replay.py").exists():
-        parser.error(f"needs tools/replay.py of the shared data, which is not in {asked.shared}; name its folder with --shared")
-    port = free_port()
-    server = (str(asked.shared / "tools" / "replay.py"), str(asked.shared / "data" / "stream-2023-12.jsonl.gz"))
-    clock = ("--port", str(port), "--at", START.isoformat(), "--speed", str(asked.speed), "--items", "60")
-    with tempfile.TemporaryDirectory() as held, process(*server, *clock):
-        base = f"http://127.0.0.1:{port}"
+    clock = ("--at", START.isoformat(), "--speed", str(asked.speed), "--items", "60")
+    with tempfile.TemporaryDirectory() as held, replay(*clock, shared=asked.shared) as server:
         size = {name: getattr(asked, name) for name in ("days", "speed", "feeds", "faulty", "keep", "history")}
-        found = run(Path(held), base, **size)
+        found = run(Path(held), server, **size)
     for name, value in found.items():
         print(f"{name:22} {value}")
     good = not (found["lock_errors"] or found["digests_torn_or_twice"] or found["digests_missed"] or found["check"])

@@ -25,6 +25,7 @@ from urllib.error import URLError
 
 from aggregator.app import App
 from aggregator.demo.server import bundled_feeds, serve
+from aggregator.model import Polled
 
 NOW = "2023-12-27T18:30:00Z"
 
@@ -60,7 +61,7 @@ def write(app: App, stop: threading.Event) -> int:
             replace(item, id=0, key=f"b:{number}-{n}", link=None, canonical_link=None, title=f"{item.title} {number}")
             for n, item in enumerate(known)
         ]
-        app.store.items.ingest(state, "", new, app.clock())
+        app.store.items.ingest([Polled(state, items=tuple(new))], app.clock())
         app.organise()
         if stop.wait(0.2):
             break

@@ -16,7 +16,7 @@ import pytest
 from aggregator.archive import export_items, import_items
 from aggregator.digest.mail import MailCourier, MailServer, to_message
 from aggregator.errors import DeliveryError
-from aggregator.model import Delivery, Feed, Period
+from aggregator.model import Delivery, Feed, Period, Polled
 from aggregator.store.opening import open_store
 from tests.shared import ROOT
 from tests.smtp_sink import SmtpSink
@@ -71,7 +71,7 @@ def test_the_database_and_its_copies_are_for_their_owner_alone(tmp_path: Path) -
 def test_an_export_holds_no_credentials(tmp_path: Path) -> None:
     with open_store(str(tmp_path / "store.db"), now=NOW) as store:
         store.feeds.sync([Feed("a", "https://me:s3cret@a.example/feed", auth="env:NOWHERE")], NOW)
-        store.items.ingest(store.feeds.state("a"), "A", [item("k")], NOW)
+        store.items.ingest([Polled(store.feeds.state("a"), "A", (item("k"),))], NOW)
         lines = list(export_items(store))
         import_items(lines, store=store, now=NOW)
         assert set(store.feeds.states()) == {"a"}, "it is still that feed"

@@ -180,11 +180,7 @@ class _Reader:
             name = (local or uri).lower()
             if local:
                 name = f"xml:{name[:4]}" if uri == _XML else f"{uri} {name}"
-            if (
-                name in ("base", "lang")
-                or (name[:4] == "xml:" and 1 < self._depth <= self._top)
-                or (name == "xml:lang" and self._depth > 1)
-            ):
+            if name in ("base", "lang", "xml:base", "xml:lang") and not self._may_have(name):
                 raise _UnknownError
             found[name] = value.lower() if name in ("rel", "type") else value
         return found

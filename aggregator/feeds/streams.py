@@ -1,6 +1,7 @@
 """EDGE: TCP and TLS streams on asyncio itself, in the shape that httpcore2 asks of a network backend.
 
-httpcore2's own backend goes through anyio, which doubles the processor time of a short answer. Deadlines are the caller's business
+httpcore2's own backend goes through anyio, which doubles the processor time of a short answer; asyncio's StreamReader does not tell
+whether something lies in it unread, which spoils an idle connection. Deadlines are the caller's business
 (patience.py): the `timeout` arguments are there for the interface and not looked at.
 """
 
@@ -18,7 +19,7 @@ _MOST_BUFFERED = 262_144
 
 
 class StreamBackend(httpcore2.AsyncNetworkBackend):
-    """Opens streams with the running loop."""
+    """Opens streams with the running loop. `connect_tcp` is all that is asked of it."""
 
     async def connect_tcp(
         self,
@@ -34,14 +35,6 @@ class StreamBackend(httpcore2.AsyncNetworkBackend):
         except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
         return _Stream(wire)
-
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore2.AsyncNetworkStream:
-        raise httpcore2.UnsupportedProtocol("sockets of this machine are never fetched from")
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 class _Wire(asyncio.Protocol):
@@ -144,4 +137,4 @@ class _Stream(httpcore2.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":  # of an idle connection: what comes unasked, be it the end, makes it useless
             return self._wire.ended or bool(self._wire.received)
-        return self._wire.transport.get_extra_info("ssl_object" if info == "ssl_object" else info)
+        return self._wire.transport.get_extra_info(info)

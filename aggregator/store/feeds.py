@@ -83,10 +83,6 @@ class Feeds:
             raise NotFoundError(f"there is no feed called “{name}”; `aggregator feeds list` shows them all")
         return feed_state_of(row)
 
-    def save_state(self, state: FeedState) -> None:
-        with self._db.writing() as connection:
-            write_states(connection, [(state, "")])
-
     def claim(self, names: Sequence[str], now: datetime) -> None:
         if not names:
             return

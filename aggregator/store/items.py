@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, func, select, update
 
-from aggregator.model import Appearance, ArchivedItem, FeedState, Ingested, Item, Polled
+from aggregator.model import Appearance, ArchivedItem, Ingested, Item, Polled
 from aggregator.store import tables as t
 from aggregator.store.engine import Database
 from aggregator.store.feeds import write_states
@@ -44,12 +44,8 @@ class Items:
                 found |= {link: key for link, key in connection.execute(_KNOWN_LINKS, {"feed": feed, "links": part})}  # noqa: C416
         return found
 
-    def ingest(self, state: FeedState, publisher: str, items: Sequence[Item], now: datetime) -> Ingested:
-        """See ports.ItemStore. An empty `publisher` leaves the stored one. Raises NotFoundError for a feed without a row."""
-        return self.ingest_all([Polled(state, publisher, tuple(items))], now)[0]
-
-    def ingest_all(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
-        """See ports.ItemStore. Raises as `ingest`; then none of them is stored."""
+    def ingest(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
+        """See ports.ItemStore. Raises NotFoundError for a feed without a row; then none of them is stored."""
         with self._db.writing() as connection:
             write_states(connection, [(poll.state, poll.publisher) for poll in polls])
             return take_in(connection, [[(poll.state.id, item) for item in poll.items] for poll in polls], now).done

@@ -8,7 +8,7 @@ an item is in; headlines, briefs and topics are the collaborators' work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
@@ -27,7 +27,7 @@ from aggregator.stories.split import Matrix, SplitParams, damped, find_cut, hang
 from aggregator.stories.state import Entry, StoryState, to_entry
 from aggregator.stories.text import INFLECTED
 from aggregator.stories.vectorise import Floats
-from aggregator.stories.view import StoryView, TopicChanges, by_time, follow
+from aggregator.stories.view import StoryView, TopicChanges, by_time
 
 
 class Linker(Protocol):
@@ -535,14 +535,3 @@ class StoryEngine:
 def _said(entry: Entry) -> Membership:
     assert entry.membership is not None, "every entry is assigned before it is told of"
     return entry.membership
-
-
-def assigned_stories(changes: Iterable[StoryChanges]) -> dict[int, int]:
-    """Item id -> story id after several rounds of changes, redirects followed."""
-    story_of: dict[int, int] = {}
-    for change in changes:
-        story_of.update({membership.item_id: membership.story_id for membership in change.memberships})
-        moved = dict(change.merged)
-        if moved:
-            story_of = {item: follow(moved, story) for item, story in story_of.items()}
-    return story_of

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aggregator.model import Feed, FeedState, Ingested, Item, Membership, Story, StoryChanges, Topic
+from aggregator.model import Feed, FeedState, Ingested, Item, Membership, Polled, Story, StoryChanges, Topic
 from aggregator.store.opening import Store
 
 NOW = datetime(2023, 12, 27, 12, 0, tzinfo=UTC)
@@ -32,7 +32,12 @@ def poll(store: Store, feed: str, items: Sequence[Item], *, now: datetime = NOW)
     if feed not in states:
         subscribed = [Feed(each.name, each.url) for each in states.values() if each.subscribed]
         store.feeds.sync([*subscribed, Feed(feed, f"https://{feed}.example/feed")], now)
-    return store.items.ingest(store.feeds.state(feed), f"The {feed.title()}", items, now)
+    return store.items.ingest([Polled(store.feeds.state(feed), f"The {feed.title()}", tuple(items))], now)[0]
+
+
+def keep(store: Store, state: FeedState) -> None:
+    """Store a poll that changed nothing but the feed's state."""
+    store.items.ingest([Polled(state)], NOW)
 
 
 def story(id: int, *, topic: int | None = None, at: datetime = NOW, first: datetime | None = None, **more: Any) -> Story:

@@ -19,7 +19,7 @@ from aggregator.errors import ArchiveError
 from aggregator.model import Media
 from aggregator.store.opening import Store, open_store
 from tests.shared import shared_path
-from tests.store.make import HOUR, NOW, item, poll, subscribe
+from tests.store.make import HOUR, NOW, item, keep, poll, subscribe
 
 
 def line(number: int, **keys: Any) -> str:
@@ -62,7 +62,7 @@ def test_the_same_archive_again_changes_nothing(file_store: Store) -> None:
 
 def test_an_archive_of_a_subscribed_feed_joins_its_items(file_store: Store) -> None:
     state = replace(subscribe(file_store, "a")["a"], body_hash="x", last_success_at=NOW)
-    file_store.feeds.save_state(state)
+    keep(file_store, state)
     import_items([line(1)], store=file_store, now=NOW)
     assert file_store.items.get([1])[0].feed == "a"
     assert file_store.feeds.states() == {"a": state}, "an import is no poll"

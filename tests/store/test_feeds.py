@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from aggregator.errors import NotFoundError
-from aggregator.model import Feed, FeedState, PollHints, Validators
+from aggregator.model import Feed, FeedState, Polled, PollHints, Validators
 from aggregator.store.opening import Store
-from tests.store.make import HOUR, NOW, item, poll, subscribe
+from tests.store.make import HOUR, NOW, item, keep, poll, subscribe
 
 
 def learned(state: FeedState) -> FeedState:
@@ -49,13 +49,13 @@ def test_a_new_subscription_is_a_row_that_was_never_polled(store: Store) -> None
 
 def test_a_saved_state_is_read_back_as_it_was(store: Store) -> None:
     state = learned(subscribe(store, "a")["a"])
-    store.feeds.save_state(state)
+    keep(store, state)
     assert store.feeds.state("a") == state
 
 
 def test_validators_without_etag_are_kept(store: Store) -> None:
     state = replace(subscribe(store, "a")["a"], validators=Validators(None, None, NOW))
-    store.feeds.save_state(state)
+    keep(store, state)
     assert store.feeds.state("a").validators == Validators(None, None, NOW)
 
 
@@ -64,11 +64,11 @@ def test_an_unknown_feed_is_named(store: Store) -> None:
         store.feeds.state("nope")
     state = subscribe(store, "a")["a"]
     with pytest.raises(NotFoundError, match="“b” is not in the database"):
-        store.feeds.save_state(replace(state, id=99, name="b"))
+        keep(store, replace(state, id=99, name="b"))
 
 
 def test_a_changed_address_drops_what_was_learned_at_the_old_one(store: Store) -> None:
-    store.feeds.save_state(learned(subscribe(store, "a")["a"]))
+    keep(store, learned(subscribe(store, "a")["a"]))
     store.feeds.sync([Feed("a", "https://new.example/feed")], NOW)
     state = store.feeds.state("a")
     assert (state.url, state.fetch_url) == ("https://new.example/feed", "https://new.example/feed")
@@ -80,14 +80,14 @@ def test_a_changed_address_drops_what_was_learned_at_the_old_one(store: Store) -
 def test_a_poll_of_the_old_address_does_not_overwrite_the_new_one(store: Store) -> None:
     old = subscribe(store, "a")["a"]
     store.feeds.sync([Feed("a", "https://new.example/feed")], NOW)
-    stored = store.items.ingest(learned(old), "A", [item("k")], NOW)
+    stored = store.items.ingest([Polled(learned(old), "A", (item("k"),))], NOW)[0]
     assert len(stored.new) == 1
     assert store.feeds.state("a").fetch_url == "https://new.example/feed"
     assert store.feeds.state("a").validators is None
 
 
 def test_a_renamed_feed_keeps_its_state_and_its_items(store: Store) -> None:
-    store.feeds.save_state(learned(subscribe(store, "a")["a"]))
+    keep(store, learned(subscribe(store, "a")["a"]))
     poll(store, "a", [item("k")])
     before = store.feeds.state("a")
     store.feeds.sync([Feed("b", "https://a.example/feed")], NOW)
@@ -102,7 +102,7 @@ def test_two_feeds_may_swap_their_names(store: Store) -> None:
 
 
 def test_a_feed_taken_out_keeps_its_items_and_gets_another_try_when_it_comes_back(store: Store) -> None:
-    store.feeds.save_state(learned(subscribe(store, "a", "b")["a"]))
+    keep(store, learned(subscribe(store, "a", "b")["a"]))
     poll(store, "a", [item("k")])
     subscribe(store, "b")
     assert not store.feeds.state("a").subscribed
@@ -124,7 +124,7 @@ def test_the_publisher_is_the_title_of_the_feed_list_then_the_feeds_own_then_the
     poll(store, "a", [item("k")])
     url = store.feeds.state("a").url
     for title, own, expected in (("Listed", "Own", "Listed"), (None, "Own", "Own"), (None, None, "a")):
-        store.feeds.save_state(replace(store.feeds.state("a"), title=own))
+        keep(store, replace(store.feeds.state("a"), title=own))
         store.feeds.sync([Feed("a", url, title=title)], NOW)
         assert [each.publisher for each in store.items.export()] == [expected]
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from aggregator.errors import NotFoundError
-from aggregator.model import Appearance, Ingested, Item, Media
+from aggregator.model import Appearance, Ingested, Item, Media, Polled
 from aggregator.store.opening import Store
 from tests.store.make import HOUR, NOW, group, item, poll, subscribe
 
@@ -126,7 +126,7 @@ def test_the_state_is_stored_with_the_items_or_not_at_all(store: Store) -> None:
     state = subscribe(store, "a")["a"]
     unstorable = replace(item("bad"), title=None)  # type: ignore[arg-type]
     with pytest.raises(Exception, match="NOT NULL"):
-        store.items.ingest(replace(state, body_hash="new", streak=5), "A", [item("good"), unstorable], NOW)
+        store.items.ingest([Polled(replace(state, body_hash="new", streak=5), "A", (item("good"), unstorable))], NOW)
     assert list(store.items.export()) == []
     assert store.items.search("good") == []
     assert store.feeds.state("a") == state
@@ -134,14 +134,14 @@ def test_the_state_is_stored_with_the_items_or_not_at_all(store: Store) -> None:
 
 def test_a_poll_without_items_stores_the_state(store: Store) -> None:
     state = replace(subscribe(store, "a")["a"], error="HTTP 404", streak=1)
-    assert store.items.ingest(state, "A", [], NOW) == Ingested()
+    assert store.items.ingest([Polled(state, "A")], NOW) == [Ingested()]
     assert store.feeds.state("a") == state
 
 
 def test_a_feed_without_a_row_is_refused(store: Store) -> None:
     state = subscribe(store, "a")["a"]
     with pytest.raises(NotFoundError, match="“ghost”"):
-        store.items.ingest(replace(state, id=7, name="ghost"), "G", [item("k")], NOW)
+        store.items.ingest([Polled(replace(state, id=7, name="ghost"), "G", (item("k"),))], NOW)
 
 
 def test_unsorted_items_come_by_time_link_and_id_until_they_are_in_a_story(store: Store) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from aggregator.model import Item
+from aggregator.model import Item, StoryChanges
+from aggregator.stories.view import follow
 
 START = datetime(2023, 12, 27, 6, 0, tzinfo=UTC)
 
@@ -63,3 +65,14 @@ COMET = (
     "A retired teacher in Tasmania discovered a comet with a telescope she ground herself.",
 )
 RATES = ("Central bank of Norway holds rates", "Norges Bank left its key policy rate unchanged at 4.5 percent, citing weak demand.")
+
+
+def assigned_stories(changes: Iterable[StoryChanges]) -> dict[int, int]:
+    """Item id -> story id after several rounds of changes, redirects followed."""
+    story_of: dict[int, int] = {}
+    for change in changes:
+        story_of.update({membership.item_id: membership.story_id for membership in change.memberships})
+        moved = dict(change.merged)
+        if moved:
+            story_of = {item: follow(moved, story) for item, story in story_of.items()}
+    return story_of

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from aggregator.model import Correction, Item, Membership, StoryChanges
 from aggregator.stories.constraints import Bonds, Constraints, settle
-from aggregator.stories.engine import StoryEngine, StoryParams, assigned_stories
+from aggregator.stories.engine import StoryEngine, StoryParams
 from aggregator.stories.state import Entry
 from aggregator.stories.tables import load_tables
 from aggregator.stories.text import read_item
-from tests.stories.make import BAKERY, COMET, QUAKE, RATES, START, item
+from tests.stories.make import BAKERY, COMET, QUAKE, RATES, START, assigned_stories, item
 
 TABLES = load_tables()
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from aggregator.model import Item, Membership, Story, StoryChanges, Topic
-from aggregator.stories.engine import Description, StoryEngine, StoryParams, _Outcome, _Round, assigned_stories
+from aggregator.stories.engine import Description, StoryEngine, StoryParams, _Outcome, _Round
 from aggregator.stories.repair import Merge
 from aggregator.stories.shelf import Likeness, Shelf
 from aggregator.stories.state import to_entry
 from aggregator.stories.tables import load_tables
 from aggregator.stories.view import StoryView, TopicChanges
-from tests.stories.make import BAKERY, COMET, QUAKE, RATES, START, item
+from tests.stories.make import BAKERY, COMET, QUAKE, RATES, START, assigned_stories, item
 
 TABLES = load_tables()
 

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from aggregator.errors import UsageError
 from aggregator.model import Item
-from aggregator.stories.engine import StoryEngine, StoryParams, assigned_stories
+from aggregator.stories.engine import StoryEngine, StoryParams
 from aggregator.stories.evaluate import Evaluation, evaluate, read_gold, read_lines
 from aggregator.stories.scores import Labelled, first_related_accuracy, pairwise, rates, related, score, without_largest_topics
 from aggregator.stories.tables import load_tables
 from tests.shared import shared_path
-from tests.stories.make import BAKERY, COMET, QUAKE, RATES, item
+from tests.stories.make import BAKERY, COMET, QUAKE, RATES, assigned_stories, item
 
 ITEMS = st.lists(
     st.builds(Labelled, st.integers(0, 3), st.none() | st.integers(0, 2), st.integers(0, 3), st.none() | st.integers(0, 2)), max_size=14

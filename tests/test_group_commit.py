@@ -31,9 +31,9 @@ class Counting:
     def __init__(self, items: Items) -> None:
         self.items, self.sizes = items, list[int]()
 
-    def ingest_all(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
+    def ingest(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
         self.sizes.append(len(polls))
-        return self.items.ingest_all(polls, now)
+        return self.items.ingest(polls, now)
 
 
 def put_all(items: Counting, polls: Sequence[Polled]) -> list[Ingested | BaseException]:
@@ -72,8 +72,8 @@ def test_a_poll_that_cannot_be_stored_fails_alone(store: Store) -> None:
 
 def test_a_store_that_takes_nothing_is_asked_once(store: Store) -> None:
     class Full(Counting):
-        def ingest_all(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
-            super().ingest_all([], now)
+        def ingest(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
+            super().ingest([], now)
             raise StoreError("the disk is full")
 
     states = subscribe(store, "a", "b")
