@@ -186,8 +186,11 @@ class _Reader:
         return found
 
     def _may_have(self, name: str) -> bool:
-        """A language is read at the root, an address to start from there and at texts."""
-        return name[:4] == "xml:" and (self._depth == 1 or (name == "xml:base" and self._depth > self._top > 0))
+        """A language is read at the root, an address to start from there and, when the root has one, inside items.
+
+        Without one at the root feedparser does not return from an inner one: what follows starts from it as well.
+        """
+        return name[:4] == "xml:" and (self._depth == 1 or (name == "xml:base" and self._depth > self._top > 0 and bool(self._base)))
 
     def _start_frame(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth == 1 and name == "rss" and (version := _VERSIONS.get(attributes.get("version", "")[:4])):
