@@ -22,8 +22,7 @@ from dataclasses import dataclass
 import msgspec
 
 from aggregator.errors import FeedError
-from aggregator.feeds.parse_worker import Answer, Question
-from aggregator.feeds.pipes import LENGTH
+from aggregator.feeds.pipes import LENGTH, Answer, Question
 from aggregator.model import Item, ParsedFeed, Reading
 
 _DECODER: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)

@@ -20,12 +20,9 @@ import msgspec
 from aggregator.errors import FeedError
 from aggregator.feeds.document import parse_document
 from aggregator.feeds.normalise import normalise
-from aggregator.feeds.pipes import limit, read_message, write_message
+from aggregator.feeds.pipes import Answer, Question, limit, read_message, write_message
 from aggregator.model import Item, ParsedFeed, ParsedItem, Reading
 
-Question = tuple[bytes, dict[str, str], str, Reading | None]
-"""Body, headers, url, and what normalise needs when items are wanted."""
-Answer = tuple[str, str, ParsedFeed | None, tuple[Item, ...]]
 _DECODER = msgspec.msgpack.Decoder(Question)
 
 
