@@ -444,6 +444,8 @@ class App:
 
         digest = self.settings.digest_named(name)
         usual: dict[str, Any] = {"limit": digest.limit, "minutes": digest.minutes, "languages": self.settings.interests.languages}
+        if by == "arrived" and asked.get("tag") is None:
+            usual["tags"] = digest.tags  # whoever makes the digest of that name, it is of these feeds
         filters = Filters(by=by, **usual | {key: value for key, value in asked.items() if value is not None})
         if by != "arrived":
             return self._digesting().of_period(period, name, filters)
@@ -543,7 +545,7 @@ class App:
     def _choose(self, plan: DigestPlan, now: datetime) -> Digest:
         last = self.last_digest(plan.name)
         period = Period(last.to_at if last else now - timedelta(seconds=plan.since_seconds), now, plan.zone)
-        return self.digest(period, by="arrived", name=plan.name, limit=plan.limit, tags=plan.tags)
+        return self.digest(period, by="arrived", name=plan.name)
 
     def _courier(self, name: str, target: str) -> Courier | None:
         from aggregator.couriers import make_courier, make_secrets

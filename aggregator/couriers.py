@@ -27,9 +27,7 @@ def make_plan(settings: Settings, digest: DigestSettings, zone: str) -> DigestPl
         weekdays=digest.weekdays,
         zone=digest.zone or zone,
         format=digest.format,
-        limit=digest.limit,
         since_seconds=digest.since,
-        tags=digest.tags,
         targets=tuple(dict.fromkeys(targets)),
     )
 

@@ -523,16 +523,14 @@ class DigestRecord:
 
 @dataclass(frozen=True, slots=True)
 class DigestPlan:
-    """What the settings say of one digest: when it is made, of what, and where it goes. `time` ("07:00") is local in `zone`."""
+    """What the settings say of one digest: when it is made, in which form, and where it goes. `time` ("07:00") is local in `zone`."""
 
     name: str
     time: str = "07:00"
     weekdays: tuple[str, ...] = ()
     zone: str = "UTC"
     format: str = "markdown"
-    limit: int = 30
     since_seconds: float = 86_400.0
-    tags: tuple[str, ...] = ()
     targets: tuple[str, ...] = ("folder",)
 
 

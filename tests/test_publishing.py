@@ -184,6 +184,10 @@ def test_tags_of_a_digest_are_its_filter(tmp_path: Path) -> None:
         app.subscribed()
         poll(app.store, "a", [item("one", at=clock.now, arrived_at=clock.now)], now=clock.now)
         poll(app.store, "b", [item("two", "Something else", summary="Nothing alike", at=clock.now, arrived_at=clock.now)], now=clock.now)
+        hour = Period(clock.now - timedelta(hours=1), clock.now, "UTC")
+        assert offered(app.digest(hour, by="arrived", name="tech")) == ["one"], "as on the command line: --new --as tech"
+        assert offered(app.digest(hour, by="arrived", name="else")) == ["one", "two"]
+        assert len(app.digest(hour, name="tech").stories) == 2, "a look at a period is of all feeds"
         record = app.publishing.make(app.plan("tech"), clock.now)
         assert len(record.story_ids) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -71,7 +72,7 @@ class _Chain:
         return self._outer.complete and self._inner.complete
 
 
-class _Inflate:
+class _Inflate(ABC):
     """zlib with an output limit; the subclasses say which wrapper the first bytes call for (None = not compressed at all)."""
 
     _enough = 2
@@ -83,8 +84,8 @@ class _Inflate:
         self._done = False
         self._members = 0
 
-    def _window_bits(self, head: bytes) -> int | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _window_bits(self, head: bytes) -> int | None: ...
 
     def _goes_on(self, rest: bytes) -> bool:
         """Whether what follows the end of the stream is another member."""

@@ -7,8 +7,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -74,19 +74,6 @@ class Serving:
 
     def stop(self) -> None:
         self.server.should_exit = True
-
-    @contextmanager
-    def in_thread(self) -> Iterator[str]:
-        """Serves while it lasts; gives the address."""
-        thread = threading.Thread(target=self.run, daemon=True, name="web")
-        thread.start()
-        try:
-            while thread.is_alive() and not self.server.started:
-                time.sleep(0.01)
-            yield self.address
-        finally:
-            self.stop()
-            thread.join(10)
 
 
 def _listen(host: str, port: int, listen: str) -> socket.socket:

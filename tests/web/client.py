@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from html import unescape
@@ -14,6 +17,8 @@ from http.client import HTTPResponse
 from http.cookiejar import CookieJar
 from typing import Any, cast
 from urllib.parse import urlencode, urljoin
+
+from aggregator.web.serving import Serving
 
 
 @dataclass(frozen=True)
@@ -78,3 +83,17 @@ class Client:
 def links(text: str, start: str) -> list[str]:
     """The addresses on a page that begin with `start`."""
     return [unescape(found) for found in re.findall(r'(?:href|action|formaction)="([^"]*)"', text) if unescape(found).startswith(start)]
+
+
+@contextmanager
+def in_thread(serving: Serving) -> Iterator[str]:
+    """Serves while it lasts; gives the address."""
+    thread = threading.Thread(target=serving.run, daemon=True, name="web")
+    thread.start()
+    try:
+        while thread.is_alive() and not serving.server.started:
+            time.sleep(0.01)
+        yield serving.address
+    finally:
+        serving.stop()
+        thread.join(10)

@@ -11,7 +11,7 @@ from aggregator.app import App
 from aggregator.cli.demo import _demo_app
 from aggregator.demo.server import bundled_feeds, serve
 from aggregator.web.serving import Serving
-from tests.web.client import Client
+from tests.web.client import Client, in_thread
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, feeds: dict[str, str]) -> Iter
 
 @pytest.fixture(scope="module")
 def address(app: App) -> Iterator[str]:
-    with Serving(app, "127.0.0.1:0").in_thread() as address:
+    with in_thread(Serving(app, "127.0.0.1:0")) as address:
         yield address
 
 

@@ -23,7 +23,7 @@ from aggregator.web.routes import DOCUMENTS, INTERFACE, PAGES
 from aggregator.web.serving import Serving, make_access
 from tests.digest.test_forms import HOSTILE
 from tests.store.make import NOW, item, poll
-from tests.web.client import Client, links
+from tests.web.client import Client, in_thread, links
 
 TOKEN = "correct-horse-battery-staple"
 TEXTS = [text.encode("utf-8", "ignore").decode() for text in HOSTILE]
@@ -96,7 +96,7 @@ def test_a_body_that_is_larger_than_any_form_is_cut_off(client: Client) -> None:
 
 @pytest.fixture
 def guarded(app: App) -> Iterator[str]:
-    with Serving(app, "127.0.0.1:0", TOKEN, ("news.example.org",)).in_thread() as address:
+    with in_thread(Serving(app, "127.0.0.1:0", TOKEN, ("news.example.org",))) as address:
         yield address
 
 
@@ -259,7 +259,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 def test_text_of_feeds_is_text_on_every_page(hostile: App) -> None:
-    with Serving(hostile, "127.0.0.1:0").in_thread() as address:
+    with in_thread(Serving(hostile, "127.0.0.1:0")) as address:
         client = Client(address)
         pages = [*paths(hostile), *(f"/stories/{number}" for number in range(1, len(TEXTS) + 1))]
         for path in pages:
@@ -274,7 +274,7 @@ def test_text_of_feeds_is_text_on_every_page(hostile: App) -> None:
 def test_a_feed_of_this_network_is_not_fetched_for_a_page(hostile: App, feeds: dict[str, str]) -> None:
     """feeds.toml alone gives leave for private addresses."""
     before = hostile.feed_list.text()
-    with Serving(hostile, "127.0.0.1:0").in_thread() as address:
+    with in_thread(Serving(hostile, "127.0.0.1:0")) as address:
         client = Client(address)
         for url in (
             next(iter(feeds.values())),
