@@ -177,9 +177,19 @@ class App:
 
     @cached_property
     def store(self) -> Store:
+        from aggregator.store.engine import Options
         from aggregator.store.opening import open_store
 
-        store = open_store(self.settings.database, now=self.clock())
+        told = self.settings.store
+        options = Options(
+            pool_size=told.pool_size,
+            pool_overflow=told.pool_overflow,
+            pool_timeout_seconds=told.pool_timeout,
+            connect_timeout_seconds=told.connect_timeout,
+            statement_timeout_seconds=told.statement_timeout,
+            lock_timeout_seconds=told.lock_timeout,
+        )
+        store = open_store(self.settings.database, now=self.clock(), options=options)
         self._opened.append(store.close)
         return store
 
@@ -219,16 +229,29 @@ class App:
         return self._lock("organise", True)
 
     def _lock(self, what: str, wait: bool) -> AbstractContextManager[None]:
+        if self._on_server:
+            return self.store.lock(what, wait=wait)
         safe = what if re.fullmatch(r"[\w-]{1,80}", what, re.ASCII) else sha256(what.encode()).hexdigest()[:16]
         return file_lock(self._beside_database(f"{safe}.lock"), wait=wait)
 
     def single_instance(self) -> AbstractContextManager[None]:
         """Held by the daemon: one for each database. Raises LockedError."""
-        return file_lock(self._beside_database("run.lock"), wait=False, refusal="the daemon is already running on this database")
+        refusal = "the daemon is already running on this database"
+        if self._on_server:
+            return self.store.lock("run", wait=False, refusal=refusal)
+        return file_lock(self._beside_database("run.lock"), wait=False, refusal=refusal)
 
     def daemon_process(self) -> int | None:
         """The process of the daemon that runs on this database."""
+        if self._on_server:
+            found = re.search(r"process (\d+)", self.store.lock_holder("run") or "")
+            return int(found[1]) if found else None
         return lock_holder(self._beside_database("run.lock"))
+
+    @property
+    def _on_server(self) -> bool:
+        """Whether the database is one that several machines share: then it holds the locks, too."""
+        return re.match(r"postgres(ql)?(\+\w+)?://", self.settings.database) is not None
 
     def _beside_database(self, suffix: str) -> Path:
         database = self.settings.database

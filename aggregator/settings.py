@@ -200,6 +200,17 @@ class RetentionSettings(Struct, frozen=True):
     """Of the database; 0 sets no limit."""
 
 
+class StoreSettings(Struct, frozen=True):
+    """How to talk to PostgreSQL: the fields of store/engine.Options. A SQLite file needs none of it."""
+
+    pool_size: Count = 5
+    pool_overflow: CountOrZero = 10
+    pool_timeout: Duration = 30.0
+    connect_timeout: Duration = 10.0
+    statement_timeout: DurationOrNone = 600.0
+    lock_timeout: DurationOrNone = 60.0
+
+
 class LogSettings(Struct, frozen=True):
     format: LogFormat = "text"
     level: LogLevel = "info"
@@ -223,6 +234,7 @@ class Settings(Struct, frozen=True):
     daemon: DaemonSettings = DaemonSettings()
     web: WebSettings = WebSettings()
     retention: RetentionSettings = RetentionSettings()
+    store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -273,6 +285,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "daemon": DaemonSettings,
     "web": WebSettings,
     "retention": RetentionSettings,
+    "store": StoreSettings,
     "log": LogSettings,
 }
 _TOP = {"database": FilePath, "zone": Zone}
