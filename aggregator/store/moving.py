@@ -43,6 +43,8 @@ def move_all(source: Database, target: Database, progress: Progress | None = Non
     if source.name == target.name:
         raise StoreError(f"{source.name} is both source and target; name another database to move to.")
     with source.reading() as reading, target.writing(*ALL_GUARDS) as writing:
+        for database, connection in ((source, reading), (target, writing)):
+            database.kind.unhurry(connection)
         _refuse_unless_empty(writing, target)
         writing.execute(t.meta.delete())
         total = sum(reading.scalar(select(func.count()).select_from(table)) or 0 for table in RAW)

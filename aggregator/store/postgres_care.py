@@ -90,8 +90,10 @@ class PostgresCare:
             before = driver.autocommit
             driver.autocommit = True  # VACUUM runs in no transaction
             try:
+                driver.execute("SET statement_timeout = 0")
                 for statement in statements:
                     driver.execute(statement)
+                driver.execute("RESET statement_timeout")
             finally:
                 driver.autocommit = before
 
