@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from aggregator.feeds.subscriptions import Subscriptions
     from aggregator.fulltext import PagesRead
     from aggregator.marking import Marking
-    from aggregator.model import Correction, Digest, JsonObject, Phase, Story
+    from aggregator.model import Correction, Digest, DueFeed, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Organise
     from aggregator.ports import Courier, Parser
     from aggregator.publishing import Publishing, Sent
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from aggregator.stories.engine import History, StoryEngine
     from aggregator.stories.evaluate import Evaluation
     from aggregator.subscribing import AddedFeed, CheckedFeed, FeedStatus, ImportResult, Subscribing
+    from aggregator.team import Team
     from aggregator.upkeep import Upkeep
 
 T = TypeVar("T")
@@ -147,8 +148,9 @@ class App:
     def renewed(self) -> App:
         """The same program with the settings as the file has them now; the clock goes on. Raises ConfigError."""
         settings = load_settings(self.location.path, self._environ, self._overrides)
-        if settings.database != self.settings.database:
-            raise ConfigError("another database counts from the next start on", file=str(self.location.path), key="database")
+        for key in ("database", "broker"):
+            if settings.value(key) != self.settings.value(key):
+                raise ConfigError(f"another {key} counts from the next start on", file=str(self.location.path), key=key)
         app = App(settings, self.location, self.clock, self._environ)
         app._overrides = self._overrides
         return app
@@ -203,7 +205,15 @@ class App:
         from aggregator.rounds import Round
 
         folder = self.location.feeds_path.parent
-        return Round(self.settings.fetch, self.store, lambda: self.parser, self.clock, self._environ, folder, line_seconds)
+        turns = self.team.turns() if self.settings.broker else None
+        return Round(self.settings.fetch, self.store, lambda: self.parser, self.clock, self._environ, folder, line_seconds, turns)
+
+    @cached_property
+    def team(self) -> Team:
+        """This process among others, where there is a broker."""
+        from aggregator.team import Team
+
+        return Team(self)
 
     @cached_property
     def _organise(self) -> Organise:
@@ -219,6 +229,8 @@ class App:
         return self._lock("organise", True)
 
     def _lock(self, what: str, wait: bool) -> AbstractContextManager[None]:
+        if self.settings.broker:
+            return self.team.lock(what, wait)
         safe = what if re.fullmatch(r"[\w-]{1,80}", what, re.ASCII) else sha256(what.encode()).hexdigest()[:16]
         return file_lock(self._beside_database(f"{safe}.lock"), wait=wait)
 
@@ -273,19 +285,34 @@ class App:
         feeds = self._named(names)
         due = due_feeds(feeds, self.store.feeds.states(), self.clock(), force=force)
         wanting = [feed for feed in feeds if feed.full_text and feed.enabled]
+        if self.settings.broker:
+            due = self.team.claimed(due)
         if planned is not None:
             planned(len(due))
-        outcomes: list[FeedOutcome] = []
-        if due or wanting:
-            self._round = self._new_round(line_seconds)
-            try:
-                outcomes, read = self._round.run(due, wanting, heard)
-            finally:
-                self._round = None
-            if pages is not None and read is not None:
-                pages(read)
+        outcomes = self.poll(due, wanting, heard=heard, line_seconds=line_seconds, pages=pages)
         if organise:
             self.organise()
+        return outcomes
+
+    def poll(
+        self,
+        due: Sequence[DueFeed],
+        wanting: Sequence[Feed],
+        *,
+        heard: Heard | None = None,
+        line_seconds: float | None = None,
+        pages: Callable[[PagesRead], None] | None = None,
+    ) -> list[FeedOutcome]:
+        """Poll just these, and read the pages that new items of the `wanting` feeds lack; see `fetch`."""
+        if not (due or wanting):
+            return []
+        self._round = self._new_round(line_seconds)
+        try:
+            outcomes, read = self._round.run(due, wanting, heard)
+        finally:
+            self._round = None
+        if pages is not None and read is not None:
+            pages(read)
         return outcomes
 
     def add_feed(self, draft: Feed, *, dry_run: bool = False) -> AddedFeed:

@@ -21,7 +21,7 @@ from aggregator.feeds.schedule import ScheduleLimits
 from aggregator.fulltext import FullTexts, PagesRead
 from aggregator.model import Clock, DueFeed, Feed, FeedOutcome
 from aggregator.pipeline import Heard, Ingest
-from aggregator.ports import Parser
+from aggregator.ports import HostTurns, Parser
 from aggregator.settings import FetchSettings
 from aggregator.store.opening import Store
 
@@ -40,6 +40,7 @@ class Round:
     environ: Mapping[str, str]
     folder: Path
     line_seconds: float | None = None
+    turns: HostTurns | None = None
 
     def __post_init__(self) -> None:
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
@@ -53,6 +54,7 @@ class Round:
             self.line_seconds,
             not_before=feeds.host_not_before(),
             on_back_off=feeds.save_host_not_before,
+            turns=self.turns,
         )
         fetcher = HttpFetcher(_limits(settings), Network(), gate, make_secrets(self.environ, self.folder), clock=self.clock)
         schedule = ScheduleLimits(interval_seconds=settings.interval, slow_seconds=settings.max_interval)
@@ -60,6 +62,7 @@ class Round:
             yield Ingest(fetcher, self.parser(), feeds, self.store.items, schedule, random.random)
         finally:
             await fetcher.aclose()
+            await gate.leave()
 
     def run(self, due: Sequence[DueFeed], wanting: Sequence[Feed], heard: Heard | None) -> tuple[list[FeedOutcome], PagesRead | None]:
         """Poll `due`, then read the pages that new items of the `wanting` feeds lack; None without such feeds or the extra."""

@@ -24,6 +24,9 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
             "doctor",
             "daemon",
             "tasks",
+            "worker",
+            "sending",
+            "team",
             "demo",
             "logs",
             "lock",
@@ -36,6 +39,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
         4,
         (
             "pipeline",
+            "batching",
             "publishing",
             "subscribing",
             "archive",

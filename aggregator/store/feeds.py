@@ -101,13 +101,14 @@ class Feeds:
 
 
 _ROW = t.feeds.c.id == bindparam("row")
-_LEARN = update(t.feeds).where(_ROW).values({name: bindparam(name) for name in (*LEARNED_COLUMNS, "publisher")})
+_UNCLAIMED = {"claimed_by": None, "claimed_until": None}
+_LEARN = update(t.feeds).where(_ROW).values({name: bindparam(name) for name in (*LEARNED_COLUMNS, "publisher")} | _UNCLAIMED)
 _RENAME = update(t.feeds).where(_ROW).values(publisher=bindparam("publisher"))
 _ROWS = select(t.feeds.c.id, t.feeds.c.url, t.feeds.c.publisher).where(t.feeds.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def write_states(connection: Connection, states: Sequence[tuple[FeedState, str]]) -> None:
-    """Keep what polls learned: pairs of state and publisher, which stays when it is empty.
+    """Keep what polls learned: pairs of state and publisher, which stays when it is empty. The polls are over: so are the claims.
 
     When the url was edited while the poll ran, its answer says nothing about the new one. Raises NotFoundError.
     """

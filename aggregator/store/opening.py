@@ -5,17 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from types import TracebackType
 
+from aggregator.store.claims import Claims
 from aggregator.store.corrections import Corrections
 from aggregator.store.digests import Digests
 from aggregator.store.engine import Database
 from aggregator.store.feeds import Feeds
 from aggregator.store.figures import Figures
 from aggregator.store.items import Items
+from aggregator.store.leases import Leases
 from aggregator.store.maintenance import Maintenance
 from aggregator.store.marks import Marks
 from aggregator.store.schema import Upgrade, ensure_schema
 from aggregator.store.stories import Stories
 from aggregator.store.whole import Whole
+from aggregator.store.workers import Workers
 
 
 class Store:
@@ -26,8 +29,11 @@ class Store:
         self.name, self.path = database.name, database.path
         self.feeds = Feeds(database, opened_at)
         self.items = Items(database)
-        self.stories = Stories(database)
-        self.corrections = Corrections(database)
+        self.leases = Leases(database)
+        self.claims = Claims(database)
+        self.workers = Workers(database)
+        self.stories = Stories(database, self.leases)
+        self.corrections = Corrections(database, self.leases)
         self.digests = Digests(database)
         self.marks = Marks(database)
         self.figures = Figures(database)

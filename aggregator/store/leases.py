@@ -1,0 +1,95 @@
+"""EDGE: what one process at a time may do, over all processes of a database: leases that run out, with a token that only grows.
+
+A holder renews its lease before it runs out. When it has run out anybody may take it, and its token grows. Who writes under a
+lease calls `check` in the same transaction: a holder that slept for too long finds a newer token there, and its write fails (a
+fencing token: M. Kleppmann, How to do distributed locking, 2016). Times are the database's, so that clocks need not agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from aggregator.errors import LockedError
+from aggregator.store import tables as t
+from aggregator.store.engine import Database
+
+_l = t.leases.c
+_AGE = timedelta(days=1)
+
+
+def wall(connection: Connection) -> datetime:
+    """What time it is for the database."""
+    if connection.dialect.name == "postgresql":
+        at: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return at.astimezone(UTC)
+    return datetime.now(UTC)
+
+
+class Leases:
+    """Implements ports.LeaseStore. Remembers the tokens of this process, so that the store's writers can check them."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._tokens: dict[str, int] = {}
+
+    def take(self, name: str, holder: str, seconds: float) -> float:
+        """Take a lease that is free, has run out or is the holder's own already: 0. Else the seconds until it runs out."""
+        with self._db.writing() as connection:
+            now = wall(connection)
+            insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            row = {"name": name, "holder": holder, "token": 1, "expires_at": now + timedelta(seconds=seconds)}
+            statement = insert(t.leases).values(row)
+            taken = statement.on_conflict_do_update(
+                index_elements=["name"],
+                set_={"holder": holder, "token": _l.token + 1, "expires_at": row["expires_at"]},
+                where=(_l.expires_at <= now) | (_l.holder == holder),
+            ).returning(_l.token)
+            token = connection.scalar(taken)
+            if token is None:
+                left: datetime = connection.execute(select(_l.expires_at).where(_l.name == name)).scalar_one()
+                return max((left - now).total_seconds(), 0.001)
+        self._tokens[name] = token
+        return 0.0
+
+    def renew(self, holder: str, seconds: float) -> set[str]:
+        """Let all leases of a holder run for so long from now on. Returns their names; one that another took is not among them."""
+        with self._db.writing() as connection:
+            until = wall(connection) + timedelta(seconds=seconds)
+            return set(connection.scalars(update(t.leases).where(_l.holder == holder).values(expires_at=until).returning(_l.name)))
+
+    def give_back(self, holder: str, after_seconds: Mapping[str, float]) -> None:
+        """Let go of leases by name; each can be taken after its seconds."""
+        with self._db.writing() as connection:
+            now = wall(connection)
+            for name, seconds in after_seconds.items():
+                until = now + timedelta(seconds=seconds)
+                connection.execute(
+                    update(t.leases).where(_l.name == name, _l.holder == holder).values(holder="", expires_at=until, token=_l.token + 1)
+                )
+                self._tokens.pop(name, None)
+
+    def holder(self, name: str) -> str | None:
+        """Who holds a lease now."""
+        with self._db.reading() as connection:
+            query = select(_l.holder).where(_l.name == name, _l.expires_at > wall(connection), _l.holder != "")
+            return connection.scalar(query)
+
+    def check(self, connection: Connection, name: str) -> None:
+        """Raises LockedError when another process has the lease: what is written under it must not be. In the writer's transaction;
+        on PostgreSQL nobody can take the lease until that has ended."""
+        row = connection.execute(select(_l.token, _l.holder, _l.expires_at).where(_l.name == name).with_for_update()).one_or_none()
+        mine = self._tokens.get(name)
+        if row is None or row.token == mine:
+            return
+        if mine is not None or (row.holder and row.expires_at > wall(connection)):
+            raise LockedError(f"another process ({row.holder or 'ended'}) has the lease “{name}” since; nothing was stored, try again")
+
+    def tidy(self) -> None:
+        """Forget hosts that were asked long ago. Other tokens must go on growing."""
+        with self._db.writing() as connection:
+            old = wall(connection) - _AGE
+            connection.execute(t.leases.delete().where(_l.name.startswith("host "), _l.expires_at < old))
