@@ -10,20 +10,17 @@ import asyncio
 import gc
 import gzip
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aggregator.clock import ProgramClock
 from aggregator.errors import ConfigError, DeliveryError, NotFoundError, UsageError
-from aggregator.lock import file_lock, lock_holder
 from aggregator.model import DigestPlan, DigestRecord, Feed, FeedOutcome, Period
 from aggregator.settings import ConfigLocation, Settings, find_config, load_settings
 from aggregator.times import parse_moment
@@ -35,6 +32,7 @@ if TYPE_CHECKING:
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
     from aggregator.fulltext import PagesRead
+    from aggregator.locks import Locks
     from aggregator.marking import Marking
     from aggregator.model import Correction, Digest, DueFeed, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Organise
@@ -179,9 +177,19 @@ class App:
 
     @cached_property
     def store(self) -> Store:
+        from aggregator.store.engine import Options
         from aggregator.store.opening import open_store
 
-        store = open_store(self.settings.database, now=self.clock())
+        told = self.settings.store
+        options = Options(
+            pool_size=told.pool_size,
+            pool_overflow=told.pool_overflow,
+            pool_timeout_seconds=told.pool_timeout,
+            connect_timeout_seconds=told.connect_timeout,
+            statement_timeout_seconds=told.statement_timeout,
+            lock_timeout_seconds=told.lock_timeout,
+        )
+        store = open_store(self.settings.database, now=self.clock(), options=options)
         self._opened.append(store.close)
         return store
 
@@ -226,28 +234,14 @@ class App:
         return make_engine(self.settings, self.store.items.history, corrections=self.store.corrections.all())
 
     def _organise_lock(self) -> AbstractContextManager[None]:
-        return self._lock("organise", True)
+        return self.locks.hold("organise", True)
 
-    def _lock(self, what: str, wait: bool) -> AbstractContextManager[None]:
-        if self.settings.broker:
-            return self.team.lock(what, wait)
-        safe = what if re.fullmatch(r"[\w-]{1,80}", what, re.ASCII) else sha256(what.encode()).hexdigest()[:16]
-        return file_lock(self._beside_database(f"{safe}.lock"), wait=wait)
+    @cached_property
+    def locks(self) -> Locks:
+        """Locks between processes, of the kind that this installation needs."""
+        from aggregator.locks import Locks
 
-    def single_instance(self) -> AbstractContextManager[None]:
-        """Held by the daemon: one for each database. Raises LockedError."""
-        return file_lock(self._beside_database("run.lock"), wait=False, refusal="the daemon is already running on this database")
-
-    def daemon_process(self) -> int | None:
-        """The process of the daemon that runs on this database."""
-        return lock_holder(self._beside_database("run.lock"))
-
-    def _beside_database(self, suffix: str) -> Path:
-        database = self.settings.database
-        if "://" in database and not database.startswith("sqlite:///"):
-            return self.location.data_folder / f"{sha256(database.encode()).hexdigest()[:12]}.{suffix}"
-        path = Path(database.removeprefix("sqlite:///"))
-        return path.with_name(f"{path.name}.{suffix}")
+        return Locks(self)
 
     def describe(self) -> str:
         """For the log: what this program runs on."""
@@ -508,7 +502,7 @@ class App:
 
     def naming(self, name: str) -> AbstractContextManager[None]:
         """Held from choosing a digest of what is new to recording it: no other process offers the same under that name."""
-        return self._lock(f"digest-{name}", True)
+        return self.locks.hold(f"digest-{name}", True)
 
     def record_digest(self, digest: Digest, format: str) -> None:
         """Note that a digest was delivered: the next one of that name begins where it ended."""
@@ -536,7 +530,7 @@ class App:
         from aggregator.digest.render import render
         from aggregator.publishing import Publishing
 
-        return Publishing(self.store.digests, self._choose, render, self._courier, self._lock, lambda: uuid.uuid4().hex)
+        return Publishing(self.store.digests, self._choose, render, self._courier, self.locks.hold, lambda: uuid.uuid4().hex)
 
     def publish(self) -> list[DigestRecord]:
         """Make the digests whose time has come since their last one, each once however long ago that was."""

@@ -163,7 +163,7 @@ class Doctor:
     # --- how it runs --------------------------------------------------------------------------------------------------------
 
     def daemon(self) -> Finding:
-        process = self.app.daemon_process()
+        process = self.app.locks.daemon_process()
         if process is None:
             return Finding("daemon", "warning", "it does not run", "`aggregator run` starts it; docs/aggregator.service is a systemd unit")
         return Finding("daemon", "ok", f"it runs as process {process}")

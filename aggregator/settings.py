@@ -62,6 +62,7 @@ from aggregator.kinds import (
     Zone,
 )
 from aggregator.patterns import problem_of
+from aggregator.text import without_password
 from aggregator.times import format_duration, parse_duration
 from aggregator.tomlfile import TomlError, did_you_mean, line_of, nearest, parse_toml, to_toml
 
@@ -209,6 +210,17 @@ class RetentionSettings(Struct, frozen=True):
     """Of the database; 0 sets no limit."""
 
 
+class StoreSettings(Struct, frozen=True):
+    """How to talk to PostgreSQL: the fields of store/engine.Options. A SQLite file needs none of it."""
+
+    pool_size: Count = 5
+    pool_overflow: CountOrZero = 10
+    pool_timeout: Duration = 30.0
+    connect_timeout: Duration = 10.0
+    statement_timeout: DurationOrNone = 600.0
+    lock_timeout: DurationOrNone = 60.0
+
+
 class LogSettings(Struct, frozen=True):
     format: LogFormat = "text"
     level: LogLevel = "info"
@@ -234,6 +246,7 @@ class Settings(Struct, frozen=True):
     workers: WorkersSettings = WorkersSettings()
     web: WebSettings = WebSettings()
     retention: RetentionSettings = RetentionSettings()
+    store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -285,6 +298,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "workers": WorkersSettings,
     "web": WebSettings,
     "retention": RetentionSettings,
+    "store": StoreSettings,
     "log": LogSettings,
 }
 _TOP = {"database": FilePath, "broker": BrokerUrl, "zone": Zone}
@@ -623,8 +637,3 @@ def _written(value: Any, kind: Any) -> Any:
     if kind in (Duration, DurationOrNone, MaybeDuration) and value is not None:
         return format_duration(value) if value == int(value) else value
     return without_password(value)
-
-
-def without_password(value: Any) -> Any:
-    """A value as it may be shown: the password in a URL is masked."""
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]+@", r"\1:***@", value) if isinstance(value, str) else value

@@ -78,7 +78,7 @@ class Upkeep:
             unsorted=unsorted,
             digests=tuple(map(self._digest, app.plans())),
             waiting=tuple(app.store.digests.waiting()),
-            daemon_process=app.daemon_process(),
+            daemon_process=app.locks.daemon_process(),
             database=app.store.name,
             database_bytes=file_bytes,
             feed_list=str(app.location.feeds_path),

@@ -30,6 +30,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
             "demo",
             "logs",
             "lock",
+            "locks",
             "clock",
             "textfile",
             "triggers",

@@ -173,7 +173,7 @@ def test_a_writer_waits_for_another_process(tmp_path: Path, site: Site) -> None:
 def test_a_lock_that_outlasts_the_patience_is_a_sentence_and_loses_nothing(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aggregator.store.engine.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("aggregator.store.sqlite.BUSY_SECONDS", 0.2)
     with make_app(tmp_path, site, ["alpha"]) as app:
         app.subscribed()
         with locked(tmp_path / "test.db"):
@@ -186,7 +186,7 @@ def test_a_lock_that_outlasts_the_patience_is_a_sentence_and_loses_nothing(
 
 
 def test_the_daemon_outlives_a_lock_and_goes_on(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aggregator.store.engine.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("aggregator.store.sqlite.BUSY_SECONDS", 0.2)
     with make_app(tmp_path, site, ["alpha"]) as app:
         daemon = Daemon(app)
         app.expect_digests()
@@ -199,7 +199,7 @@ def test_the_daemon_outlives_a_lock_and_goes_on(tmp_path: Path, site: Site, monk
 
 
 def test_a_grouping_that_cannot_be_written_is_done_again(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aggregator.store.engine.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("aggregator.store.sqlite.BUSY_SECONDS", 0.2)
     with make_app(tmp_path, site, ["alpha"]) as app:
         app.fetch()
         poll(app.store, "alpha", [item("late", "A third thing entirely", summary="Nothing to do with the others")], now=app.clock())

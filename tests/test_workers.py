@@ -153,8 +153,8 @@ def fleet_of(tmp_path: Path, site: Site) -> Iterator[MakeFleet]:
         yield make
 
 
-def test_two_workers_do_the_work_once_and_the_daemon_none(fleet_of: MakeFleet, site: Site) -> None:
-    fleet = fleet_of("redis")
+def test_two_workers_do_the_work_once_and_the_daemon_none(fleet_of: MakeFleet, site: Site, database_url: str) -> None:
+    fleet = fleet_of("redis", database=database_url)
     last = datetime(2023, 12, 25, 7, tzinfo=UTC)
     fleet.app.store.digests.record(DigestRecord("daily", last, last, last, "markdown"))
     for _ in range(2):
@@ -290,8 +290,8 @@ except Exception as error:
 """
 
 
-def test_a_writer_of_stories_that_slept_is_refused_and_another_takes_over(fleet_of: MakeFleet, site: Site) -> None:
-    fleet = fleet_of("redis")
+def test_a_writer_of_stories_that_slept_is_refused_and_another_takes_over(fleet_of: MakeFleet, site: Site, database_url: str) -> None:
+    fleet = fleet_of("redis", database=database_url)
     fleet.worker("--queues", "fetch")
     fleet.daemon._send_due()
     wait_for(lambda: fleet.polled() == 12)

@@ -38,14 +38,19 @@ def run(app: App, once: bool, log_format: str | None, ignore_failures: bool) -> 
     options = session()
     level = "debug" if options.verbose else "warning" if options.quiet else app.settings.log.level
     set_up_logging(log_format or app.settings.log.format, level)
-    with app.single_instance():
-        daemon = _sending(app) if app.settings.broker and not once else Daemon(app)
+    if app.settings.broker and not once:
+        return _run(_sending(app))
+    with app.locks.single_instance():
         if not once:
-            if not daemon.run():
-                leave()
-            return 0
-        failed = [outcome for outcome in daemon.once() if outcome.error]
+            return _run(Daemon(app))
+        failed = [outcome for outcome in Daemon(app).once() if outcome.error]
     return SOME_FEEDS_FAILED if failed and not ignore_failures else 0
+
+
+def _run(daemon: Daemon) -> int:
+    if not daemon.run():
+        leave()
+    return 0
 
 
 def _sending(app: App) -> Daemon:

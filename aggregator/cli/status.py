@@ -29,7 +29,7 @@ def status(app: App, check: bool, as_json: bool) -> int:
       aggregator status --json
     """
     if check:
-        return 0 if app.daemon_process() is not None else 1
+        return 0 if app.locks.daemon_process() is not None else 1
     found = app.upkeep.status()
     if as_json:
         echo_json(to_json(found))

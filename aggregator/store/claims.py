@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from aggregator.model import FeedState
 from aggregator.store import tables as t
@@ -48,7 +49,7 @@ class Claims:
             free = _f.claimed_by.is_(None) | (_f.claimed_until <= now)
             values = {"claimed_by": QUEUE, "claimed_until": now + timedelta(seconds=seconds)}
             for part in chunks(ids):
-                claimed |= set(connection.scalars(update(t.feeds).where(_f.id.in_(part), free).values(values).returning(_f.id)))
+                claimed |= _change(connection, _f.id.in_(part) & free, values)
         return [id_ for id_ in ids if id_ in claimed]
 
     def take(self, ids: Sequence[int], holder: str, seconds: float, at: datetime) -> Taken:
@@ -63,7 +64,7 @@ class Claims:
             values = {"claimed_by": holder, "claimed_until": now + timedelta(seconds=seconds), "last_attempt_at": at}
             for part in chunks(ids):
                 mine = _f.id.in_(part) & _f.claimed_by.is_not(None)
-                taken |= set(connection.scalars(update(t.feeds).where(mine, free).values(values).returning(_f.id)))
+                taken |= _change(connection, mine & free, values)
                 states |= {row.id: feed_state_of(row) for row in connection.execute(select(t.feeds).where(mine, _f.claimed_by == holder))}
                 others = connection.scalars(select(_f.claimed_until).where(mine, _f.claimed_by != holder))
                 waits = max([waits, *((until - now).total_seconds() for until in others)])
@@ -73,7 +74,7 @@ class Claims:
         """Let all claims of a holder run for so long from now on. Returns how many."""
         with self._db.writing() as connection:
             until = wall(connection) + timedelta(seconds=seconds)
-            return connection.execute(update(t.feeds).where(_f.claimed_by == holder).values(claimed_until=until)).rowcount
+            return len(_change(connection, _f.claimed_by == holder, {"claimed_until": until}))
 
     def release(self, ids: Sequence[int], holder: str, seconds: float | None = None) -> None:
         """Give up what the holder has of these: for good, or with `seconds` to the queue."""
@@ -81,4 +82,13 @@ class Claims:
             until = None if seconds is None else wall(connection) + timedelta(seconds=seconds)
             to = {"claimed_by": None if seconds is None else QUEUE, "claimed_until": until}
             for part in chunks(ids):
-                connection.execute(update(t.feeds).where(_f.id.in_(part), _f.claimed_by == holder).values(to))
+                _change(connection, _f.id.in_(part) & (_f.claimed_by == holder), to)
+
+
+def _change(connection: Connection, which: ColumnElement[bool], values: dict[str, Any]) -> set[int]:
+    """Change those rows that nobody else is changing. Returns their ids."""
+    free = select(_f.id).where(which).order_by(_f.id).with_for_update(skip_locked=True)
+    ids = set(connection.scalars(free))
+    for part in chunks(ids):
+        connection.execute(update(t.feeds).where(_f.id.in_(part)).values(values))
+    return ids

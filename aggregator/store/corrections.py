@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from aggregator.errors import NotFoundError
 from aggregator.model import Correction, Membership, StoriesBefore, Story, StoryChanges
 from aggregator.store import tables as t
-from aggregator.store.engine import Database
+from aggregator.store.engine import Database, Guard
 from aggregator.store.leases import Leases
 from aggregator.store.rows import MEMBERSHIP_FIELDS, STORY_FIELDS, chunks, delete_by, membership_of, story_of
 from aggregator.store.stories import WRITER, apply_changes, count_stories
@@ -46,7 +46,7 @@ class Corrections:
         return StoriesBefore(*row)
 
     def record(self, correction: Correction, changes: StoryChanges) -> int:
-        with self._db.writing() as connection:
+        with self._db.writing(Guard.STORIES) as connection:
             self._leases.check(connection, WRITER)
             before = _before(connection, changes)
             row = {"verb": correction.verb, "made_at": correction.made_at, "story_ids": correction.story_ids}
@@ -61,7 +61,7 @@ class Corrections:
     def take_back(self, correction_id: int, changes: StoryChanges, revived: Sequence[int]) -> None:
         redirects = dict(self.before(correction_id).redirects)
         r = t.story_redirects.c
-        with self._db.writing() as connection:
+        with self._db.writing(Guard.STORIES) as connection:
             self._leases.check(connection, WRITER)
             delete_by(connection, r.old_id, revived)
             _apply(connection, changes)

@@ -1,166 +1,184 @@
-"""EDGE: one database: connections, transactions, the writer's lock, and errors as sentences. Knows no table."""
+"""EDGE: one database, of whatever kind: connections, transactions, guards between writers, and errors as sentences.
+
+It knows no table and no SQL: what SQLite and PostgreSQL do differently is in sqlite.py and postgres.py, each a Kind.
+"""
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
+from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolError
 
 from aggregator.errors import StoreError
 
-BUSY_SECONDS = 10
 _SCHEME = re.compile(r"[a-z][a-z0-9+]+://", re.IGNORECASE)
+_SECRET = re.compile(r"(://[^/@]*?:)[^/]*@")
 
-_CAUSES: tuple[tuple[str, str], ...] = (
-    ("not a database", "is not a database of this program; move it away, or name another file with --database"),
-    ("malformed", "is damaged; put a backup in its place, or save what `aggregator items export` can still read"),
-    ("locked", f"was kept locked by another process for more than {BUSY_SECONDS} s; wait until that is done, then try again"),
-    ("busy", f"was kept busy by another process for more than {BUSY_SECONDS} s; wait until that is done, then try again"),
-    ("is full", "could not be written because the disk is full; free some space and try again, nothing was changed"),
-    ("readonly", "may not be written; give this user the right to write the file and its folder"),
-    ("read-only", "may not be written; give this user the right to write the file and its folder"),
-    ("unable to open", "could not be opened; check that its folder exists and that this user may write there"),
-    ("disk i/o error", "could not be read or written (disk error); check the disk and the space on it, then try again"),
-)
-"""A part of SQLite's message, and what to tell a person (sqlite.org/rescode.html)."""
+
+class Guard(IntEnum):
+    """What one writer at a time may change, where several write at once (PostgreSQL). Taken in this order, so nobody waits in a ring."""
+
+    SCHEMA = 1
+    FEEDS = 2
+    """Which feeds there are."""
+    STORIES = 3
+    """Stories, topics, memberships, redirects and corrections: they have a single writer."""
+    ITEMS = 4
+    """Which items there are: their ids grow in the order of storing, and a link is looked up before it is stored as new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to talk to a database server; times in seconds, 0 for none. A SQLite file needs none of it."""
+
+    pool_size: int = 5
+    pool_overflow: int = 10
+    pool_timeout_seconds: float = 30.0
+    connect_timeout_seconds: float = 10.0
+    statement_timeout_seconds: float = 600.0
+    lock_timeout_seconds: float = 60.0
+
+
+class Kind(Protocol):
+    """What one kind of database does in its own way."""
+
+    name: str
+    """For messages; never holds a password."""
+    path: Path | None
+    """The file, if it is one."""
+    one_writer: bool
+    """Whether this process must not write in two threads at once."""
+    one_connection: bool
+    errors: tuple[type[Exception], ...]
+    """What its driver raises when it is used directly."""
+    breaches: tuple[type[Exception], ...]
+    """Those of them that say of a broken constraint."""
+
+    def make_engine(self) -> Engine: ...
+
+    def reader(self, engine: Engine) -> Engine:
+        """The engine for transactions that read one consistent view."""
+        ...
+
+    def writer(self, engine: Engine) -> Engine: ...
+
+    def guard(self, connection: Connection, guards: tuple[Guard, ...]) -> None:
+        """Wait for the guards, which are held until the transaction ends."""
+        ...
+
+    def explain(self, error: BaseException) -> StoreError: ...
+
+    def tables(self, connection: Connection) -> set[str]: ...
+
+    def lock(self, engine: Engine, name: str, *, wait: bool, refusal: str) -> AbstractContextManager[None] | None:
+        """A lock between processes, held by the database; None when it has none to give. Raises LockedError without `wait`."""
+        ...
+
+    def holder(self, engine: Engine, name: str) -> str | None:
+        """Who holds such a lock."""
+        ...
 
 
 class Database:
-    """Gives read and write transactions on one SQLite file. Any number of readers, one writer at a time.
+    """Gives read and write transactions on one database: a SQLite file or a PostgreSQL server.
 
-    `url` is a path or "sqlite:///path"; "sqlite://" is a database in memory.
+    `url` is a path, "sqlite:///path", "sqlite://" (in memory) or "postgresql+psycopg://user@host/name". On SQLite any number of
+    readers and one writer at a time; on PostgreSQL several writers, which `guards` keep apart.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = _parse(url)
-        self.path = Path(self._url.database) if self._url.database not in (None, "", ":memory:") else None
-        self.name = str(self.path) if self.path else "the database in memory"
+    def __init__(self, url: str, options: Options | None = None) -> None:
+        self.kind = _kind_of(url, options or Options())
+        self.name, self.path = self.kind.name, self.kind.path
         self._writer = threading.RLock()
-        self._prepare_folder()
-        self.engine = self._make_engine()
-
-    def _prepare_folder(self) -> None:
-        if self.path is None:
-            return
-        try:
-            if self.path.is_dir():
-                raise StoreError(f"{self.name} is a folder; name a file in it, for example {self.path / 'aggregator.db'}")
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            make_private(self.path)
-        except OSError as error:
-            raise StoreError(
-                f"{self.name} cannot be opened or made: {error.strerror}; mend that, or name another place with --database"
-            ) from error
-
-    def _make_engine(self) -> Engine:
-        # isolation_level None: the driver must not begin transactions of its own; `begin` below does
-        options: dict[str, Any] = {"connect_args": {"isolation_level": None, "timeout": BUSY_SECONDS}}
-        if self.path is None:
-            options |= {"poolclass": StaticPool}
-            options["connect_args"]["check_same_thread"] = False
-        else:
-            options |= {"max_overflow": -1}
-        engine = create_engine(self._url, **options)
-        event.listen(engine, "connect", _set_up)
-        event.listen(engine, "begin", _begin)
-        return engine
+        self._breaches: tuple[type[Exception], ...] = (IntegrityError, *self.kind.breaches)
+        self._errors: tuple[type[Exception], ...] = (PoolError, *self.kind.errors)
+        self.engine = self.kind.make_engine()
+        self._reading, self._writing = self.kind.reader(self.engine), self.kind.writer(self.engine)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One consistent view of the database; never waits for the writer (WAL)."""
-        alone = self._writer if self.path is None else nullcontext()  # in memory there is one connection for all
-        with alone, self.explained(), self.engine.begin() as connection:
+        """One consistent view of the database; never waits for a writer."""
+        with self._alone(self.kind.one_connection), self.explained(), self._reading.begin() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """One transaction: all of it or nothing. Waits for other writers, in this process and in others."""
-        with self._writer, self.explained(), self.engine.connect() as raw:
-            connection = raw.execution_options(writing=True)
-            with connection.begin():
-                yield connection
+    def writing(self, *guards: Guard) -> Iterator[Connection]:
+        """One transaction: all of it or nothing. Waits for other writers: on SQLite for all, else for those with the same guards."""
+        with self._alone(self.kind.one_writer), self.explained(), self._writing.begin() as connection:
+            self.kind.guard(connection, tuple(sorted(guards)))
+            yield connection
 
     @contextmanager
     def unguarded(self) -> Iterator[Any]:
         """The driver's connection outside any transaction, for VACUUM, backups and the like."""
-        with self._writer, self.explained():
+        with self._alone(self.kind.one_writer), self.explained():
             pooled = self.engine.raw_connection()
             try:
                 yield pooled.driver_connection
             finally:
                 pooled.close()
 
+    def _alone(self, needed: bool) -> AbstractContextManager[Any]:
+        return self._writer if needed else nullcontext()
+
+    def lock(self, name: str, *, wait: bool, refusal: str = "another process holds the lock") -> AbstractContextManager[None] | None:
+        """A lock between processes on whatever machine, if this kind of database has locks to give. Raises LockedError."""
+        return self.kind.lock(self.engine, name, wait=wait, refusal=refusal)
+
+    def holder(self, name: str) -> str | None:
+        """Who holds that lock now, in words."""
+        with self.explained():
+            return self.kind.holder(self.engine, name)
+
     @contextmanager
     def explained(self) -> Iterator[None]:
         """What the database says about itself becomes a StoreError; a broken constraint is a bug and stays one."""
-        import sqlite3
-
         try:
             yield
-        except IntegrityError:
+        except self._breaches:
             raise
-        except DatabaseError as error:
-            raise explain(self.name, error.orig or error) from error
-        except sqlite3.DatabaseError as error:
-            raise explain(self.name, error) from error
+        except DBAPIError as error:
+            raise self.kind.explain(error.orig or error) from error
+        except self._errors as error:
+            raise self.kind.explain(error) from error
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def make_private(path: Path) -> None:
-    """Make a file that is not there yet, for its owner alone; SQLite gives its journals the same mode."""
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+def _kind_of(url: str, options: Options) -> Kind:
+    parsed = _parse(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        from aggregator.store.sqlite import Sqlite
 
+        return Sqlite(parsed)
+    if backend in ("postgresql", "postgres"):
+        from aggregator.store.postgres import Postgres
 
-def explain(name: str, error: BaseException) -> StoreError:
-    """The sentence for what SQLite reported."""
-    message = str(error)
-    folded = message.casefold()
-    for part, sentence in _CAUSES:
-        if part in folded:
-            return StoreError(f"{name} {sentence}.")
-    return StoreError(f"{name} refused the work: {message}; `aggregator db check` looks for damage.")
+        return Postgres(parsed, options)
+    raise StoreError(
+        f"this program keeps its data in SQLite or PostgreSQL, not in {backend}; "
+        "write a file name, sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+    )
 
 
 def _parse(url: str) -> URL:
     if not _SCHEME.match(url):
         return URL.create("sqlite", database=url)
     try:
-        parsed = make_url(url)
+        return make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise StoreError(f"“{url}” is no database address; write a file name or sqlite:///FILE") from error
-    if parsed.get_backend_name() != "sqlite":
+        shown = _SECRET.sub(r"\1***@", url)
         raise StoreError(
-            f"this version keeps its data in SQLite only, not in {parsed.get_backend_name()}; write a file name or sqlite:///FILE"
-        )
-    return parsed.set(drivername="sqlite")
-
-
-def _set_up(connection: Any, _: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys = ON")
-    # before anything is written: pages that a prune frees can then be given back some at a time
-    if cursor.execute("PRAGMA page_count").fetchone()[0] == 0:
-        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    # WAL with NORMAL: readers and the writer do not wait for each other; the default journal is 5.5 times slower
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a first fetch would stop for a checkpoint at every second commit
-    cursor.execute("PRAGMA cache_size = -16000")
-    cursor.execute("PRAGMA temp_store = MEMORY")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    # IMMEDIATE: a transaction that begins as a reader and writes later fails at once when another wrote meanwhile
-    writing = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+            f"“{shown}” is no database address; write a file name, sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+        ) from error

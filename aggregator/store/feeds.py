@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from aggregator.errors import NotFoundError
 from aggregator.model import Feed, FeedState, PollHints
 from aggregator.store import tables as t
-from aggregator.store.engine import Database
+from aggregator.store.engine import Database, Guard
 from aggregator.store.rows import LEARNED_COLUMNS, chunks, feed_state_of, learned_columns, pairs, upsert
 
 _FRESH: dict[str, Any] = {
@@ -50,7 +50,7 @@ class Feeds:
         with self._db.reading() as connection:
             if not _plan(connection, feeds):
                 return
-        with self._db.writing() as connection:
+        with self._db.writing(Guard.FEEDS) as connection:
             _carry_out(connection, _plan(connection, feeds), now)
 
     def ensure_source(self, name: str, url: str, *, title: str | None, language: str | None, now: datetime) -> FeedState:
@@ -59,7 +59,7 @@ class Feeds:
         An unsubscribed one without a title gets `title` and `language`.
         """
         query = select(t.feeds).where(t.feeds.c.url == url).order_by(t.feeds.c.subscribed.desc(), t.feeds.c.id)
-        with self._db.writing() as connection:
+        with self._db.writing(Guard.FEEDS) as connection:
             found = connection.execute(query).first()
             if found is None:
                 taken = set(connection.scalars(select(t.feeds.c.name)))
@@ -188,7 +188,7 @@ def _changes(row: Row[Any], feed: Feed) -> dict[str, Any]:
 
 
 def _carry_out(connection: Connection, plan: _Plan, now: datetime) -> None:
-    renamed = [{"row": id_, "to": f"\x00{id_}"} for id_, change in plan.changes.items() if "name" in change]
+    renamed = [{"row": id_, "to": f"\x01{id_}"} for id_, change in plan.changes.items() if "name" in change]
     if renamed:  # out of each other's way first: names may have been swapped
         connection.execute(update(t.feeds).where(t.feeds.c.id == bindparam("row")).values(name=bindparam("to")), renamed)
     for id_, change in plan.changes.items():

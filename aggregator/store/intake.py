@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, select, tuple_, update
+from sqlalchemy import ARRAY, BigInteger, Connection, String, Uuid, bindparam, cast, exists, func, select, tuple_, update
 
 from aggregator.model import Ingested, Item
 from aggregator.store import tables as t
@@ -26,13 +26,16 @@ _TEXTS = (
 """What an edit replaces. Not published_at: publishers re-date old pieces, and stories go by when a piece came out first."""
 _EDIT = update(t.items).where(t.items.c.id == bindparam("item")).values({name: bindparam(name) for name in (*_TEXTS, "updated_at")})
 
+
+def _hash(key: Any) -> Any:
+    """As in the index (tables.KEY_HASH)."""
+    return cast(func.md5(key), Uuid)
+
+
 _a, _i = t.appearances.c, t.items.c
 _HAVE_SHOWN = select(t.feeds.c.id).where(t.feeds.c.id.in_(bindparam("feeds", expanding=True)), exists().where(_a.feed_id == t.feeds.c.id))
-_BY_KEY = (
-    select(_a.feed_id, _a.key, _i.id, _i.feed_id, _i.content_hash, _i.title)
-    .select_from(t.appearances.outerjoin(t.items))
-    .where(tuple_(_a.feed_id, _a.key).in_(bindparam("keys", expanding=True)))
-)
+_SHOWN = select(_a.feed_id, _a.key, _i.id, _i.feed_id, _i.content_hash, _i.title)
+_BY_KEY = _SHOWN.select_from(t.appearances.outerjoin(t.items)).where(tuple_(_a.feed_id, _a.key).in_(bindparam("keys", expanding=True)))
 _BY_LINK = (
     select(_i.canonical_link, _i.id, _i.feed_id, _i.content_hash, _i.title)
     .where(_i.canonical_link.in_(bindparam("links", expanding=True)))
@@ -44,11 +47,21 @@ _QUEUE = t.unsorted_items.insert().from_select(["item_id"], select(_i.id).where(
 _APPEAR = t.appearances.insert().from_select(
     ["feed_id", "key", "item_id", "link", "seen_at"], select(_i.feed_id, _i.key, _i.id, _i.link, _i.arrived_at).where(_FROM_FIRST)
 )
+# on PostgreSQL the same by the hash of a key, which is what the index holds there
+_asked = (
+    func.unnest(bindparam("feeds", type_=ARRAY(BigInteger)), bindparam("keys", type_=ARRAY(String)))
+    .table_valued("feed", "key", name="asked")
+    .render_derived()
+)
+_BY_KEY_HASH = _SHOWN.select_from(_asked.join(t.appearances, _a.feed_id == _asked.c.feed).outerjoin(t.items)).where(
+    _hash(_a.key) == _hash(_asked.c.key), _a.key == _asked.c.key
+)
 _STILL_SHOWN = (
     update(t.appearances)
     .where(t.appearances.c.feed_id == bindparam("feed"), t.appearances.c.key == bindparam("shown"))
     .values(seen_at=bindparam("at"))
 )
+_STILL_SHOWN_HASH = _STILL_SHOWN.where(_hash(t.appearances.c.key) == _hash(bindparam("shown")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,10 @@ def _with_appearances(connection: Connection, feeds: Iterable[int]) -> set[int]:
 def _by_key(connection: Connection, keys: set[tuple[int, str]]) -> dict[tuple[int, str], _Known]:
     found: dict[tuple[int, str], _Known] = {}
     for part in chunks(keys):
-        rows = connection.execute(_BY_KEY, {"keys": part})
+        if connection.dialect.name == "postgresql":
+            rows = connection.execute(_BY_KEY_HASH, {"feeds": [feed for feed, _ in part], "keys": [key for _, key in part]})
+        else:
+            rows = connection.execute(_BY_KEY, {"keys": part})
         found |= {(feed, key): _Known(id_, by, hash_, title) for feed, key, id_, by, hash_, title in rows}
     return found
 
@@ -129,7 +145,7 @@ def _write(connection: Connection, batch: _Batch) -> None:
         first = {"first": batch.new[0]["id"]}  # ids only grow, so these are all items from there on
         run(_QUEUE, first)
         run(_APPEAR, first)
-        add_new_to_index(connection, first["first"])
+        add_new_to_index(connection, batch.new)
     if batch.edits:
         remove_from_index(connection, batch.edits)
         run(_EDIT, list(batch.edits.values()))
@@ -139,7 +155,7 @@ def _write(connection: Connection, batch: _Batch) -> None:
     if batch.appearances:
         run(t.appearances.insert(), batch.appearances)
     if batch.pruned:
-        run(_STILL_SHOWN, batch.pruned)
+        run(_STILL_SHOWN_HASH if connection.dialect.name == "postgresql" else _STILL_SHOWN, batch.pruned)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from aggregator.model import Appearance, ArchivedItem, Ingested, Item, Polled
 from aggregator.store import tables as t
-from aggregator.store.engine import Database
+from aggregator.store.engine import Database, Guard
 from aggregator.store.feeds import write_states
 from aggregator.store.intake import take_in
 from aggregator.store.rows import HTML_FIELDS, ITEM_FIELDS, ITEMS_WITH_FEEDS, chunks, insert_missing, item_of, item_with_html
@@ -46,13 +46,13 @@ class Items:
 
     def ingest(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:
         """See ports.ItemStore. Raises NotFoundError for a feed without a row; then none of them is stored."""
-        with self._db.writing() as connection:
+        with self._db.writing(Guard.ITEMS) as connection:
             write_states(connection, [(poll.state, poll.publisher) for poll in polls])
             return take_in(connection, [[(poll.state.id, item) for item in poll.items] for poll in polls], now).done
 
     def take_archive(self, batch: Sequence[ArchivedItem], now: datetime) -> Ingested:
         """Store items of any feeds in one transaction, without touching the feeds' states. Else as `ingest`."""
-        with self._db.writing() as connection:
+        with self._db.writing(Guard.ITEMS) as connection:
             taken = take_in(connection, [[(each.feed_id, each.item) for each in batch]], now)
             done = taken.done[0]
             new = set(done.new)

@@ -58,14 +58,17 @@ class Leases:
     def renew(self, holder: str, seconds: float) -> set[str]:
         """Let all leases of a holder run for so long from now on. Returns their names; one that another took is not among them."""
         with self._db.writing() as connection:
+            # in the order of names, as `give_back`: two that lock in different orders wait for each other
+            mine = list(connection.scalars(select(_l.name).where(_l.holder == holder).order_by(_l.name).with_for_update()))
             until = wall(connection) + timedelta(seconds=seconds)
-            return set(connection.scalars(update(t.leases).where(_l.holder == holder).values(expires_at=until).returning(_l.name)))
+            connection.execute(update(t.leases).where(_l.name.in_(mine), _l.holder == holder).values(expires_at=until))
+            return set(mine)
 
     def give_back(self, holder: str, after_seconds: Mapping[str, float]) -> None:
         """Let go of leases by name; each can be taken after its seconds."""
         with self._db.writing() as connection:
             now = wall(connection)
-            for name, seconds in after_seconds.items():
+            for name, seconds in sorted(after_seconds.items()):
                 until = now + timedelta(seconds=seconds)
                 connection.execute(
                     update(t.leases).where(_l.name == name, _l.holder == holder).values(holder="", expires_at=until, token=_l.token + 1)

@@ -6,26 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, case, exists, func, select, text, update
+from sqlalchemy import Connection, case, exists, func, select, update
 
 from aggregator.errors import StoreError
 from aggregator.model import StoreStats
 from aggregator.store import tables as t
-from aggregator.store.engine import Database
-from aggregator.store.repair import mend, reindex
+from aggregator.store.care import care_of
+from aggregator.store.engine import Database, Guard
+from aggregator.store.repair import mend
 from aggregator.store.rows import chunks, counter, delete_by, raise_counter
-from aggregator.store.schema import Upgrade, copy_database
+from aggregator.store.schema import Upgrade
 from aggregator.store.search import index_is_whole, rebuild_index, remove_from_index, tidy_index
 
 KEEP_PRUNED_KEYS = timedelta(days=180)
 """How long a pruned item's keys are remembered after its feed last showed it, so that it does not come back as new."""
-
-
-_PAGES = text("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size")
-_USED_BYTES = text("SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size")
-_SOME_PAGES = "PRAGMA incremental_vacuum(2000)"
-_INTEGRITY = text("PRAGMA integrity_check(20)")
-_FILE_BYTES = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +35,32 @@ class Maintenance:
     """What `aggregator db` does. `upgrade` says what opening did to the schema."""
 
     def __init__(self, database: Database, upgrade: Upgrade) -> None:
-        self._db = database
+        self._db, self._care = database, care_of(database)
         self.upgrade = upgrade
 
     def check(self) -> list[str]:
         """What is wrong, a sentence each; empty when all is well."""
         with self._db.reading() as connection:
-            found = [f"SQLite finds damage: {line}." for line in connection.scalars(_INTEGRITY) if line != "ok"]
+            found = self._care.damage(connection)
             if found:  # the rest would stumble over it
                 return [*found, "Restore a backup, or save what can be read with `aggregator items export`."]
-            found += [
-                f"A row of {row.table} refers to a row of {row.parent} that is not there."
-                for row in connection.execute(text('SELECT DISTINCT "table", parent FROM pragma_foreign_key_check'))
-            ]
+            found += self._care.strays(connection)
             found += [sentence.format(n) for query, sentence in _COUNTS if (n := connection.scalar(query))]
         with self._db.writing() as connection:  # FTS5 checks itself by an INSERT
             if not index_is_whole(connection):
                 found.append("The search index does not fit the items; `aggregator db vacuum` builds it anew.")
         return found
 
-    def repair(self, copy: Path) -> list[str]:
-        """Mend what `check` finds, all in one transaction, after a copy was put at `copy`. Returns what was mended.
+    def repair(self, copy: Path | None) -> list[str]:
+        """Mend what `check` finds, all in one transaction, after a copy was put at `copy` (None: without). Returns what was mended.
 
         Raises StoreError for damage to the file itself that new indexes do not mend; then nothing was changed.
         """
-        if self._db.path is not None:
-            copy_database(self._db, copy, damaged=True)
-        with self._db.writing() as connection:
-            reindex(connection)
-            lines = [line for line in connection.scalars(_INTEGRITY) if line != "ok"]
+        if copy is not None:
+            self._care.copy(copy, damaged=True)
+        with self._db.writing(Guard.FEEDS, Guard.STORIES, Guard.ITEMS) as connection:
+            self._care.reindex(connection)
+            lines = self._care.damage(connection)
             if lines:
                 raise StoreError(
                     f"{self._db.name} is damaged beyond this ({lines[0]}); put a backup in its place, or save what can be read"
@@ -83,19 +74,19 @@ class Maintenance:
             spans = connection.execute(
                 select(func.min(i.published_at), func.max(i.published_at), func.min(i.arrived_at), func.max(i.arrived_at))
             ).one()
-            pages = connection.execute(_FILE_BYTES).scalar_one()
+            size = self._care.file_bytes(connection)
         days = max((spans[3] - spans[2]).total_seconds() / 86_400, 1.0) if spans[2] is not None else 1.0
         unsorted = rows.pop("unsorted_items")
         for name in ("meta", "leases", "workers"):
             del rows[name]
-        return StoreStats(self._db.name, self.upgrade.after, pages, rows, unsorted, *spans, items_per_day=rows["items"] / days)
+        return StoreStats(self._db.name, self.upgrade.after, size, rows, unsorted, *spans, items_per_day=rows["items"] / days)
 
     def sizes(self) -> tuple[int, int, int]:
         """Items, items that are in no story yet, bytes of the file: what can be asked for often."""
         with self._db.reading() as connection:
             items = connection.scalar(select(func.count()).select_from(t.items)) or 0
             unsorted = connection.scalar(select(func.count()).select_from(t.unsorted_items)) or 0
-            return items, unsorted, connection.execute(_FILE_BYTES).scalar_one()
+            return items, unsorted, self._care.file_bytes(connection)
 
     def newest_arrival(self) -> datetime | None:
         with self._db.reading() as connection:
@@ -104,7 +95,7 @@ class Maintenance:
 
     def backup(self, path: Path) -> None:
         """Copy the living database to a file, check the copy, then put it in place. Raises StoreError."""
-        copy_database(self._db, path)
+        self._care.copy(path)
 
     def prune(self, before_at: datetime, *, dry_run: bool = False, chunk: int = 2000) -> Pruned:
         """Forget items that arrived before a moment, and the stories and topics that are left with nothing. Starred ones stay.
@@ -115,7 +106,7 @@ class Maintenance:
             return self._would_prune(before_at)
         done = Pruned()
         while True:
-            with self._db.writing() as connection:
+            with self._db.writing(Guard.STORIES, Guard.ITEMS) as connection:
                 query = select(t.items.c.id).where(t.items.c.arrived_at < before_at, ~_KEPT).order_by(t.items.c.arrived_at).limit(chunk)
                 ids = list(connection.scalars(query))
                 stories, topics = _forget(connection, ids, before_at)
@@ -129,7 +120,7 @@ class Maintenance:
         """Forget the items that arrived first until what is stored takes no more than so many bytes, or only kept ones are left."""
         done = Pruned()
         while self._used_bytes() > most_bytes:
-            with self._db.writing() as connection:
+            with self._db.writing(Guard.STORIES, Guard.ITEMS) as connection:
                 query = select(t.items.c.id, t.items.c.arrived_at).where(~_KEPT).order_by(t.items.c.arrived_at, t.items.c.id).limit(chunk)
                 rows = connection.execute(query).all()
                 if not rows:
@@ -140,29 +131,14 @@ class Maintenance:
 
     def _used_bytes(self) -> int:
         with self._db.reading() as connection:
-            return int(connection.execute(_USED_BYTES).scalar_one())
+            return self._care.used_bytes(connection)
 
     def shrink(self) -> int:
-        """Give free pages back to the disk, some at a time so that writers get their turn. Returns how many bytes that were.
-
-        A database that was made before this was possible shrinks by `vacuum` alone, which also makes it possible.
-        """
-        before, _ = self.file_pages()
-        while True:
-            with self._db.unguarded() as driver:
-                free = driver.execute("PRAGMA freelist_count").fetchone()[0]
-                driver.execute(_SOME_PAGES).fetchall()  # to its end: each step frees one page
-                left = driver.execute("PRAGMA freelist_count").fetchone()[0]
-            if left in (0, free):
-                break
-        after, size = self.file_pages()
-        return (before - after) * size
-
-    def file_pages(self) -> tuple[int, int]:
-        """Pages of the file, and the bytes of one."""
-        with self._db.reading() as connection:
-            count, size = connection.execute(_PAGES).one()
-            return int(count), int(size)
+        """Give free space back, some at a time so that writers get their turn. Returns by how many bytes the files are smaller."""
+        _, _, before = self.sizes()
+        self._care.shrink()
+        _, _, after = self.sizes()
+        return before - after
 
     def _would_prune(self, before_at: datetime) -> Pruned:
         i, m = t.items.c, t.memberships.c
@@ -181,14 +157,10 @@ class Maintenance:
     def vacuum(self) -> tuple[int, int]:
         """Give free space back to the disk and build the search index anew. Returns bytes before and after."""
         before = self.stats().file_bytes
-        with self._db.writing() as connection:
+        with self._db.writing(Guard.ITEMS) as connection:
             rebuild_index(connection)
             tidy_index(connection)
-        with self._db.unguarded() as driver:
-            driver.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts from the VACUUM on
-            driver.execute("VACUUM")
-            driver.execute("PRAGMA optimize")
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._care.compact()
         return before, self.stats().file_bytes
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
 
 from aggregator.store.claims import Claims
 from aggregator.store.corrections import Corrections
 from aggregator.store.digests import Digests
-from aggregator.store.engine import Database
+from aggregator.store.engine import Database, Options
 from aggregator.store.feeds import Feeds
 from aggregator.store.figures import Figures
 from aggregator.store.items import Items
@@ -40,6 +41,16 @@ class Store:
         self.maintenance = Maintenance(database, upgrade)
         self.whole = Whole(database, upgrade.after)
 
+    def lock(self, name: str, *, wait: bool, refusal: str = "another process holds the lock") -> AbstractContextManager[None]:
+        """A lock between processes on any machine, on a store that has one to give (PostgreSQL). Raises LockedError."""
+        lock = self._database.lock(name, wait=wait, refusal=refusal)
+        assert lock is not None, "a store on this machine is locked by its files"
+        return lock
+
+    def lock_holder(self, name: str) -> str | None:
+        """Who holds it now, in words such as "aggregator on HOST, process N"."""
+        return self._database.holder(name)
+
     def close(self) -> None:
         self._database.close()
 
@@ -50,13 +61,13 @@ class Store:
         self.close()
 
 
-def open_store(url: str, *, now: datetime, backup_before_upgrade: bool = True) -> Store:
+def open_store(url: str, *, now: datetime, options: Options | None = None, backup_before_upgrade: bool = True) -> Store:
     """Open the database at `url` (a file name, "sqlite:///FILE" or "sqlite://"), making or upgrading it when needed.
 
     `now` dates the copy that is made before an upgrade. Raises StoreError with a sentence that names the file, and
     SchemaError when a newer version of the program wrote it.
     """
-    database = Database(url)
+    database = Database(url, options)
     try:
         upgrade = ensure_schema(database, now=now, copy_aside=backup_before_upgrade)
     except BaseException:

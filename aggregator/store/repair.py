@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, text, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from aggregator.store import tables as t
@@ -100,8 +100,3 @@ def _recounted(connection: Connection) -> str:
     stories = select(func.count()).select_from(t.stories).where(s.topic_id == t.topics.c.id).scalar_subquery()
     connection.execute(update(t.topics).where(t.topics.c.story_count != stories).values(story_count=stories))
     return f"{wrong} stories were counted again." if wrong else ""
-
-
-def reindex(connection: Connection) -> None:
-    """Build the indexes of all tables anew: what an integrity check most often complains of."""
-    connection.execute(text("REINDEX"))

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Column, Connection, Dialect, Executable, Row, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from aggregator.model import FeedState, Item, Membership, Story, Topic, Validators
 from aggregator.store import tables as t
@@ -146,8 +145,7 @@ def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]],
     """Insert rows; where the primary key is there already, replace all other columns but those in `keep`."""
     if not rows:
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
+    statement = _insert(connection, table)
     primary = [column.name for column in table.primary_key]
     replaced = {name: statement.excluded[name] for name in rows[0] if name not in primary and name not in keep}
     connection.execute(statement.on_conflict_do_update(index_elements=primary, set_=replaced), rows)
@@ -161,26 +159,38 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[dict[str, A
     if not rows:
         return
     sql, columns = _plain_insert(table, connection.dialect)
-    if not columns:
-        connection.execute(table.insert(), rows)
-        return
-    connection.exec_driver_sql(sql, [tuple([row[name] if to is None else to(row[name]) for name, to in columns]) for row in rows])
+    plain = (tuple([row[name] if to is None else to(row[name]) for name, to in columns]) for row in rows)
+    if connection.dialect.name == "postgresql":
+        copy_rows(connection, table.name, [name for name, _ in columns], plain)
+    else:
+        connection.exec_driver_sql(sql, list(plain))
 
 
 @lru_cache
 def _plain_insert(table: Table, dialect: Dialect) -> tuple[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]:
-    """The statement, and its values in order with how each becomes the driver's; none for a driver that takes them by name."""
-    compiled = table.insert().compile(dialect=dialect)
-    names = compiled.positiontup if isinstance(compiled, SQLCompiler) and compiled.positional else ()
-    types = ((name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names or ())
-    return str(compiled), tuple(types)
+    """The statement, and its values in order with how each becomes the driver's."""
+    types = ((column.name, column.type.dialect_impl(dialect).bind_processor(dialect)) for column in table.columns)
+    return str(table.insert().compile(dialect=dialect)), tuple(types)
+
+
+def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert plain rows by COPY, which takes a third of the time of INSERTs. PostgreSQL only."""
+    driver: Any = connection.connection.driver_connection
+    names = ", ".join(f'"{name}"' for name in columns)
+    with driver.cursor() as cursor, cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows; those whose primary key is there already stay as they are."""
     if rows:
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(insert(table).on_conflict_do_nothing(), rows)
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    """An INSERT that may say ON CONFLICT; both kinds of database have the same."""
+    return (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
 
 
 def delete_by(connection: Connection, column: Column[Any], values: Iterable[Any]) -> None:
@@ -190,8 +200,8 @@ def delete_by(connection: Connection, column: Column[Any], values: Iterable[Any]
 
 
 def counter(connection: Connection, key: str) -> int:
-    # FOR UPDATE is nothing on SQLite, where writers are one already; on PostgreSQL it makes them one
-    return int(connection.execute(select(t.meta.c.value).where(t.meta.c.key == key).with_for_update()).scalar_one())
+    """To raise it one must hold the guard of what it counts."""
+    return int(connection.execute(select(t.meta.c.value).where(t.meta.c.key == key)).scalar_one())
 
 
 def raise_counter(connection: Connection, key: str, value: int) -> None:

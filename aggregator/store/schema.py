@@ -7,11 +7,6 @@ One SELECT answers in the usual case. Alembic (628 ms to import) is loaded only 
 
 from __future__ import annotations
 
-import glob
-import re
-import sqlite3
-import time
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,12 +14,12 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from aggregator.errors import SchemaError, StoreError
-from aggregator.store.engine import Database, make_private
+from aggregator.store.care import care_of
+from aggregator.store.engine import Database, Guard
 from aggregator.store.tables import COUNTERS, meta, metadata
 
 # as Alembic makes it
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
-_ABANDONED_SECONDS = 3600.0
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -50,7 +45,7 @@ def ensure_schema(database: Database, *, now: datetime, copy_aside: bool, folder
     """Bring the database to the newest revision. Raises SchemaError when it is newer than this program."""
     known = revisions(folder)
     with database.reading() as connection:
-        before = current_revision(connection, database.name)
+        before = current_revision(connection, database)
     if before is None:
         before = _make(database, known[-1])
     if before is None or before == known[-1]:
@@ -65,22 +60,23 @@ def ensure_schema(database: Database, *, now: datetime, copy_aside: bool, folder
     return Upgrade(before, known[-1], copy)
 
 
-def current_revision(connection: Connection, name: str) -> str | None:
+def current_revision(connection: Connection, database: Database) -> str | None:
     """The revision noted in the database; None when it is empty. Raises StoreError for somebody else's tables."""
-    tables = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
+    tables = database.kind.tables(connection)
     if not tables:
         return None
     if "alembic_version" not in tables or not {"feeds", "items"} <= tables:
-        raise StoreError(f"{name} is a database of another program; name another file with --database.")
+        another = "file" if database.path else "one, or a schema of its own,"
+        raise StoreError(f"{database.name} is a database of another program; name another {another} with --database.")
     return str(connection.scalar(text("SELECT version_num FROM alembic_version")))
 
 
 def _make(database: Database, revision: str) -> str | None:
     """Make all tables in one transaction; returns what another process had made in the meantime, if one had."""
-    with database.writing() as connection:
-        found = current_revision(connection, database.name)
+    with database.writing(Guard.SCHEMA) as connection:
+        found = current_revision(connection, database)
         if found is None:
-            metadata.create_all(connection)
+            metadata.create_all(connection, checkfirst=False)
             connection.execute(text(_VERSION_TABLE))
             connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
             connection.execute(meta.insert(), [{"key": key, "value": value} for key, value in COUNTERS.items()])
@@ -88,64 +84,25 @@ def _make(database: Database, revision: str) -> str | None:
 
 
 def _copy_aside(database: Database, revision: str, now: datetime) -> Path | None:
-    if database.path is None:
+    care = care_of(database)
+    if database.path is None or not care.copies_before_upgrade:
         return None
     target = database.path.with_name(f"{database.path.name}.before-upgrade-{revision}-{now:%Y%m%dT%H%M%SZ}")
-    copy_database(database, target)
+    care.copy(target)
     return target
 
 
-def copy_database(database: Database, target: Path, *, damaged: bool = False) -> None:
-    """Copy a living database with SQLite's backup API, check the copy (unless it is known to be `damaged`), and only then give
-    it its name.
-
-    Raises StoreError; a failed copy leaves nothing behind and an older file of that name as it was.
-    """
-    if database.path is not None and target.exists() and target.samefile(database.path):
-        raise StoreError(f"{target} is the database itself; name another file for the copy.")
-    partial = target.with_name(target.name + ".partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(partial)
-        partial.unlink(missing_ok=True)
-        make_private(partial)
-        _copy_and_check(database, partial, damaged)
-        partial.replace(target)
-    except OSError as error:
-        raise StoreError(f"the copy {target} cannot be written: {error.strerror}; name another place.") from error
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"the copy {target} cannot be written: {error}; free some space or name another place.") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
-
-
-def _sweep(partial: Path) -> None:
-    """Remove what copies of this kind left behind when they were killed: same name but for the digits, untouched for an hour."""
-    for path in partial.parent.glob(re.sub(r"\d", "?", glob.escape(partial.name))):
-        if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
-            path.unlink(missing_ok=True)
-
-
-def _copy_and_check(database: Database, partial: Path, damaged: bool) -> None:
-    # not through `reading`: it would say of a full disk under the copy that the database has no room
-    with closing(database.engine.raw_connection()) as pooled, closing(sqlite3.connect(partial)) as copy:
-        assert pooled.driver_connection is not None
-        pooled.driver_connection.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, without -wal and -shm beside it
-        found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if found != "ok" and not damaged:
-            raise StoreError(f"{database.name} is damaged ({found}), so its copy is of no use; `aggregator db check` says more.")
-
-
 def _migrate(database: Database, folder: Path) -> None:
-    """Run the migrations that are missing, all in one transaction: a failure leaves the old schema."""
+    """Run the migrations that are missing, all in one transaction: a failure leaves the old schema.
+
+    What another process has done in the meantime is not done again: Alembic looks at the revision behind the guard.
+    """
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    with database.writing() as connection:
+    with database.writing(Guard.SCHEMA) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

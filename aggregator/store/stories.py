@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Select, Table, func, select, union, u
 from aggregator.errors import NotFoundError
 from aggregator.model import Coverage, Item, Membership, Story, StoryChanges, Topic
 from aggregator.store import tables as t
-from aggregator.store.engine import Database
+from aggregator.store.engine import Database, Guard
 from aggregator.store.leases import Leases
 from aggregator.store.rows import (
     HTML_FIELDS,
@@ -75,13 +75,13 @@ class Stories:
 
     def apply(self, changes: StoryChanges, now: datetime) -> None:
         """See ports.StoryStore. A membership, story or topic that is given under a merged id is kept under the id it became."""
-        with self._db.writing() as connection:
+        with self._db.writing(Guard.STORIES) as connection:
             self._leases.check(connection, WRITER)
             apply_changes(connection, changes)
 
     def replace(self, changes: StoryChanges) -> None:
         """See ports.StoryStore."""
-        with self._db.writing() as connection:
+        with self._db.writing(Guard.STORIES) as connection:
             self._leases.check(connection, WRITER)
             apply_changes(connection, changes)
             count_stories(connection, set(connection.scalars(select(t.topics.c.id))))

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    text,
 )
 
 from aggregator.model import Media, Membership, PollHints, Story
@@ -26,6 +27,9 @@ metadata = MetaData()
 
 # BIGINT would not become the rowid in SQLite
 _Id = BigInteger().with_variant(Integer, "sqlite")
+# PostgreSQL orders texts by the rules of a language unless told otherwise, and stories depend on the order of links
+_String = String().with_variant(String(collation="C"), "postgresql")
+_Text = Text().with_variant(Text(collation="C"), "postgresql")
 _WORDS = tuple[str, ...]
 
 
@@ -36,7 +40,7 @@ def _cascade(target: str) -> ForeignKey:
 meta = Table(
     "meta",
     metadata,
-    Column("key", String, primary_key=True),
+    Column("key", _String, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
 """Counters: next_item, next_story, next_topic, next_position (ids are never given twice, also after a prune), revision."""
@@ -47,41 +51,43 @@ feeds = Table(
     "feeds",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("name", String, nullable=False, unique=True),
-    Column("url", String, nullable=False, index=True),
-    Column("fetch_url", String, nullable=False),
-    Column("publisher", String, nullable=False),
+    Column("name", _String, nullable=False, unique=True),
+    Column("url", _String, nullable=False),
+    Column("fetch_url", _String, nullable=False),
+    Column("publisher", _String, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("subscribed", Boolean, nullable=False),
-    Column("title", String),
-    Column("link", String),
-    Column("language", String),
-    Column("etag", String),
-    Column("last_modified", String),
+    Column("title", _String),
+    Column("link", _String),
+    Column("language", _String),
+    Column("etag", _String),
+    Column("last_modified", _String),
     Column("validators_at", Moment),
     Column("hints", Record(PollHints, PollHints)),
-    Column("body_hash", String),
-    Column("identity", String, nullable=False),
+    Column("body_hash", _String),
+    Column("identity", _String, nullable=False),
     Column("last_attempt_at", Moment),
     Column("last_success_at", Moment),
     Column("next_poll_at", Moment),
-    Column("reason", String, nullable=False),
-    Column("error", String),
+    Column("reason", _String, nullable=False),
+    Column("error", _String),
     Column("error_since_at", Moment),
-    Column("warning", String),
+    Column("warning", _String),
     Column("streak", Integer, nullable=False),
     Column("retry_after_at", Moment),
     Column("gone", Boolean, nullable=False),
     Column("items_per_day", Float),
     # who polls it now, and until when that holds; "queue" while it waits for a worker (claims.py)
-    Column("claimed_by", String, index=True),
+    Column("claimed_by", _String, index=True),
     Column("claimed_until", Moment),
+    # PostgreSQL puts at most 2,704 bytes into a B-tree, and addresses may be longer
+    Index("ix_feeds_url", "url", postgresql_using="hash"),
 )
 
 hosts = Table(
     "hosts",
     metadata,
-    Column("host", String, primary_key=True),
+    Column("host", _String, primary_key=True),
     Column("not_before_at", Moment, nullable=False),
 )
 
@@ -90,37 +96,42 @@ items = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("feed_id", _Id, ForeignKey("feeds.id"), nullable=False),
-    Column("key", String, nullable=False),
-    Column("content_hash", String, nullable=False),
+    Column("key", _String, nullable=False),
+    Column("content_hash", _String, nullable=False),
     Column("published_at", Moment, nullable=False, index=True),
     Column("arrived_at", Moment, nullable=False, index=True),
     Column("updated_at", Moment),
-    Column("date_rule", String, nullable=False),
-    Column("language", String),
-    Column("title", Text, nullable=False),
-    Column("link", Text),
-    Column("canonical_link", Text, index=True),
-    Column("summary", Text, nullable=False),
+    Column("date_rule", _String, nullable=False),
+    Column("language", _String),
+    Column("title", _Text, nullable=False),
+    Column("link", _Text),
+    Column("canonical_link", _Text),
+    Column("summary", _Text, nullable=False),
     Column("authors", Record(_WORDS, tuple)),
     Column("categories", Record(_WORDS, tuple)),
     Column("media", Record(tuple[Media, ...], tuple)),
     # the large ones last: SQLite then reads the others without touching overflow pages
-    Column("summary_html", Text, nullable=False),
-    Column("content_html", Text, nullable=False),
+    Column("summary_html", _Text, nullable=False),
+    Column("content_html", _Text, nullable=False),
     # NULL until its page was asked for; empty when no text came of it
-    Column("full_text", Text),
+    Column("full_text", _Text),
+    Index("ix_items_canonical_link", "canonical_link", postgresql_using="hash"),
 )
+
+KEY_HASH = text("(md5(key)::uuid)")
+"""What PostgreSQL's index of appearances holds instead of a key, which may be too long for it."""
 
 appearances = Table(
     "appearances",
     metadata,
     Column("feed_id", _Id, ForeignKey("feeds.id"), nullable=False),
-    Column("key", String, nullable=False),
+    Column("key", _String, nullable=False),
     # NULL once the item was pruned: the feed may go on showing it, and it must not come back as new
     Column("item_id", _Id, ForeignKey("items.id", ondelete="SET NULL"), index=True),
-    Column("link", Text),
+    Column("link", _Text),
     Column("seen_at", Moment, nullable=False),
-    PrimaryKeyConstraint("feed_id", "key"),
+    PrimaryKeyConstraint("feed_id", "key").ddl_if(dialect="sqlite"),
+    Index("ix_appearances_feed_id_key", "feed_id", KEY_HASH, unique=True).ddl_if(dialect="postgresql"),
     sqlite_with_rowid=False,
 )
 
@@ -129,7 +140,7 @@ item_titles = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("item_id", _Id, _cascade("items.id"), nullable=False, index=True),
-    Column("title", Text, nullable=False),
+    Column("title", _Text, nullable=False),
     Column("replaced_at", Moment, nullable=False),
 )
 
@@ -144,7 +155,7 @@ topics = Table(
     "topics",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("label", Text, nullable=False),
+    Column("label", _Text, nullable=False),
     Column("keywords", Record(_WORDS, tuple)),
     Column("first_published_at", Moment),
     Column("last_published_at", Moment, index=True),
@@ -162,9 +173,9 @@ stories = Table(
     Column("last_published_at", Moment, nullable=False, index=True),
     Column("item_count", Integer, nullable=False),
     Column("sources", Integer, nullable=False),
-    Column("language", String),
-    Column("title", Text, nullable=False),
-    Column("brief", Text, nullable=False),
+    Column("language", _String),
+    Column("title", _Text, nullable=False),
+    Column("brief", _Text, nullable=False),
     Column("keywords", Record(_WORDS, tuple)),
     Column("related", Record(tuple[int, ...], tuple)),
 )
@@ -177,7 +188,7 @@ memberships = Table(
     Column("position", BigInteger, nullable=False),
     Column("score", Float, nullable=False),
     Column("threshold", Float, nullable=False),
-    Column("rule", String, nullable=False),
+    Column("rule", _String, nullable=False),
     Column("copy_of", _Id),
     Column("nearest", Record(tuple[tuple[int, float], ...], tuple)),
     Column("terms", Record(tuple[tuple[str, float], ...], tuple)),
@@ -202,7 +213,7 @@ corrections = Table(
     "corrections",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("verb", String, nullable=False),
+    Column("verb", _String, nullable=False),
     Column("made_at", Moment, nullable=False),
     Column("story_ids", Record(tuple[int, ...], tuple)),
     Column("memberships", Record(tuple[Membership, ...], tuple)),
@@ -216,7 +227,7 @@ correction_items = Table(
     metadata,
     Column("correction_id", _Id, _cascade("corrections.id"), nullable=False),
     Column("item_id", _Id, _cascade("items.id"), nullable=False, index=True),
-    Column("role", String, nullable=False),
+    Column("role", _String, nullable=False),
     PrimaryKeyConstraint("correction_id", "item_id"),
 )
 """`role`: placed, beside or against. Sets of items, not pairs: whichever is pruned, the rest still says what it said."""
@@ -224,9 +235,9 @@ correction_items = Table(
 marks = Table(
     "marks",
     metadata,
-    Column("kind", String, nullable=False),
+    Column("kind", _String, nullable=False),
     Column("target_id", BigInteger, nullable=False),
-    Column("stance", String, nullable=False),
+    Column("stance", _String, nullable=False),
     Column("made_at", Moment, nullable=False),
     PrimaryKeyConstraint("kind", "target_id"),
 )
@@ -236,11 +247,11 @@ digests = Table(
     "digests",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("name", String, nullable=False),
+    Column("name", _String, nullable=False),
     Column("from_at", Moment, nullable=False),
     Column("to_at", Moment, nullable=False),
     Column("made_at", Moment, nullable=False),
-    Column("format", String, nullable=False),
+    Column("format", _String, nullable=False),
     # item ids grow in the order of storing: no item can come into this range later
     Column("after_item", BigInteger),
     Column("up_to_item", BigInteger, nullable=False, server_default="0"),
@@ -253,23 +264,23 @@ deliveries = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("digest_id", _Id, _cascade("digests.id"), nullable=False, index=True),
-    Column("key", String, nullable=False, unique=True),
-    Column("target", String, nullable=False),
-    Column("zone", String, nullable=False),
+    Column("key", _String, nullable=False, unique=True),
+    Column("target", _String, nullable=False),
+    Column("zone", _String, nullable=False),
     Column("parts", Record(dict[str, str], dict)),
-    Column("place", Text, nullable=False),
+    Column("place", _Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_try_at", Moment),
     Column("delivered_at", Moment, index=True),
-    Column("error", Text),
+    Column("error", _Text),
 )
 """The outbox: written in the same transaction as its digest; `parts` are emptied once they were delivered."""
 
 leases = Table(
     "leases",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("holder", String, nullable=False),
+    Column("name", _String, primary_key=True),
+    Column("holder", _String, nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("expires_at", Moment, nullable=False),
 )
@@ -278,11 +289,11 @@ leases = Table(
 workers = Table(
     "workers",
     metadata,
-    Column("name", String, primary_key=True),
+    Column("name", _String, primary_key=True),
     Column("queues", Record(_WORDS, tuple)),
     Column("started_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
-    Column("doing", String, nullable=False),
+    Column("doing", _String, nullable=False),
     Column("done", Record(dict[str, int], dict)),
 )
 """Processes that take tasks: a row is written again and again while one lives."""
@@ -292,8 +303,10 @@ FTS_TABLE = (
     "CREATE VIRTUAL TABLE items_fts USING fts5"
     "(title, summary, content='items', content_rowid='id', tokenize='unicode61 remove_diacritics 2')"
 )
-event.listen(
-    metadata,
-    "after_create",
-    DDL(FTS_TABLE).execute_if(dialect="sqlite"),  # type: ignore[no-untyped-call]
+WORDS_TABLE = (
+    "CREATE TABLE items_fts"
+    " (item_id BIGINT PRIMARY KEY REFERENCES items (id) ON DELETE CASCADE, words TSVECTOR NOT NULL, size INTEGER NOT NULL)",
+    "CREATE INDEX ix_items_fts_words ON items_fts USING gin (words)",
 )
+for _dialect, _statement in (("sqlite", FTS_TABLE), *(("postgresql", each) for each in WORDS_TABLE)):
+    event.listen(metadata, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]

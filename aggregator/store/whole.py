@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeDecorator
 
 from aggregator.errors import ArchiveError
 from aggregator.store import tables as t
-from aggregator.store.engine import Database
+from aggregator.store.engine import Database, Guard
 from aggregator.store.rows import chunks, counter, raise_counter
 from aggregator.store.search import rebuild_index
 from aggregator.store.types import Record
@@ -75,7 +75,7 @@ class Whole:
 
     def restore(self, lines: Iterable[str | bytes], cleaning: Cleaning, *, name: str) -> int:
         """Fill the store, which must be empty, in one transaction. Returns how many rows. Raises ArchiveError naming the line."""
-        with self._db.writing() as connection:
+        with self._db.writing(Guard.FEEDS, Guard.STORIES, Guard.ITEMS) as connection:
             if any(connection.scalar(select(func.count()).select_from(table)) for table in (t.feeds, t.items, t.digests)):
                 raise ArchiveError(
                     f"{name} holds a whole store, which only an empty one can take in; name a new database with --database, "

@@ -10,18 +10,27 @@ import pytest
 from aggregator.store.opening import Store, open_store
 from tests.store.make import NOW
 
-URLS = ("{folder}/new/folder/store.db", "sqlite://")
+KINDS = ("file", "memory", "postgres")
 
 
-@pytest.fixture(params=URLS, ids=["file", "memory"])
+@pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with open_store(request.param.format(folder=tmp_path), now=NOW) as opened:
+    urls = {"file": str(tmp_path / "new" / "folder" / "store.db"), "memory": "sqlite://"}
+    url = urls.get(request.param) or request.getfixturevalue("postgres_url")
+    with open_store(url, now=NOW) as opened:
         yield opened
         assert opened.maintenance.check() == []
 
 
 @pytest.fixture
+def lasting_store(database_url: str) -> Iterator[Store]:
+    """For what a store in memory cannot show: threads and other processes."""
+    with open_store(database_url, now=NOW) as opened:
+        yield opened
+
+
+@pytest.fixture
 def file_store(tmp_path: Path) -> Iterator[Store]:
-    """For what only a file can show: threads, copies, other processes."""
+    """For what only a file can show."""
     with open_store(str(tmp_path / "store.db"), now=NOW) as opened:
         yield opened

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import StoreError
-from aggregator.store import engine
+from aggregator.store import sqlite
 from aggregator.store.opening import Store, open_store
 from tests.shared import ROOT
 from tests.store.make import HOUR, NOW, group, item, poll
@@ -68,7 +68,7 @@ def test_a_backup_runs_beside_a_writer(file_store: Store, tmp_path: Path) -> Non
 
 
 def test_a_database_locked_by_another_process_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
     with open_store(str(tmp_path / "store.db"), now=NOW) as store:
         poll(store, "a", [item("k")])
         other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -47,8 +46,8 @@ def test_what_is_given_back_may_be_asked_for_after_its_seconds(store: Store) -> 
     assert store.leases.take("it", "bob", LONG) > 0
 
 
-def test_a_writer_without_the_lease_is_refused_while_another_has_it(tmp_path: Path) -> None:
-    with open_store(str(tmp_path / "a.db"), now=NOW) as mine, open_store(str(tmp_path / "a.db"), now=NOW) as theirs:
+def test_a_writer_without_the_lease_is_refused_while_another_has_it(database_url: str) -> None:
+    with open_store(database_url, now=NOW) as mine, open_store(database_url, now=NOW) as theirs:
         poll(mine, "alpha", [item("one")])
         theirs.leases.take(WRITER, "them", LONG)
         with pytest.raises(LockedError, match="them"):
@@ -57,8 +56,8 @@ def test_a_writer_without_the_lease_is_refused_while_another_has_it(tmp_path: Pa
         group(theirs, [1])
 
 
-def test_a_writer_that_slept_while_another_took_over_is_refused_for_ever(tmp_path: Path) -> None:
-    with open_store(str(tmp_path / "a.db"), now=NOW) as mine, open_store(str(tmp_path / "a.db"), now=NOW) as theirs:
+def test_a_writer_that_slept_while_another_took_over_is_refused_for_ever(database_url: str) -> None:
+    with open_store(database_url, now=NOW) as mine, open_store(database_url, now=NOW) as theirs:
         poll(mine, "alpha", [item("one")])
         mine.leases.take(WRITER, "me", SHORT)
         until(lambda: theirs.leases.take(WRITER, "them", LONG) == 0)
@@ -72,16 +71,16 @@ def test_a_writer_that_slept_while_another_took_over_is_refused_for_ever(tmp_pat
         group(mine, [1])
 
 
-def test_a_lease_that_ran_out_and_was_taken_by_nobody_still_writes(file_store: Store) -> None:
-    poll(file_store, "alpha", [item("one")])
-    file_store.leases.take(WRITER, "me", SHORT)
-    until(lambda: file_store.leases.holder(WRITER) is None)
-    group(file_store, [1])
+def test_a_lease_that_ran_out_and_was_taken_by_nobody_still_writes(lasting_store: Store) -> None:
+    poll(lasting_store, "alpha", [item("one")])
+    lasting_store.leases.take(WRITER, "me", SHORT)
+    until(lambda: lasting_store.leases.holder(WRITER) is None)
+    group(lasting_store, [1])
 
 
-def test_the_lock_is_renewed_and_says_when_it_is_lost(file_store: Store) -> None:
+def test_the_lock_is_renewed_and_says_when_it_is_lost(lasting_store: Store) -> None:
     lost: list[bool] = []
-    leases = file_store.leases
+    leases = lasting_store.leases
     with lease_lock(leases, "it", "me", seconds=0.5, wait=True, lost=lambda: lost.append(True)):
         time.sleep(1.0)  # twice the lease: without the renewals it would be another's by now
         with pytest.raises(LockedError, match="me"), lease_lock(leases, "it", "other", seconds=LONG, wait=False):

@@ -149,14 +149,14 @@ def test_a_prune_to_a_size_takes_what_arrived_first_and_shrinking_gives_the_spac
     for hour in range(12):
         arrived = NOW + hour * HOUR
         poll(file_store, "a", [item(f"{hour}-{n}", summary=f"{hour} {n} " * 300, arrived_at=arrived) for n in range(30)])
-    pages, size = file_store.maintenance.file_pages()
-    most = pages * size // 2
+    before = file_store.maintenance.stats().file_bytes
+    most = before // 2
     done = file_store.maintenance.prune_to(most, chunk=30)
     assert 120 <= done.items < 330
     assert min(each.arrived_at or NOW for each in file_store.items.export()) == NOW + done.items // 30 * HOUR
     freed = file_store.maintenance.shrink()
-    assert freed > pages * size // 4
-    assert file_store.maintenance.file_pages()[0] * size <= most
+    assert freed > before // 4
+    assert file_store.maintenance.stats().file_bytes <= most
     assert file_store.maintenance.prune_to(most).items == 0
     assert file_store.maintenance.check() == []
 
@@ -227,7 +227,7 @@ def test_a_full_disk_under_a_backup_is_said_of_the_copy(file_store: Store, tmp_p
         connection.execute("PRAGMA max_page_count = 3")
         return connection
 
-    monkeypatch.setattr("aggregator.store.schema.sqlite3.connect", small)
+    monkeypatch.setattr("aggregator.store.sqlite_care.sqlite3.connect", small)
     with pytest.raises(StoreError, match=r"the copy .*copy\.db cannot be written: database or disk is full; free some space"):
         file_store.maintenance.backup(tmp_path / "copy.db")
     assert not list(tmp_path.glob("copy*"))

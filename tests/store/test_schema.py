@@ -43,7 +43,7 @@ def schema_of(path: Path) -> tuple[dict[str, object], str | None, set[str], list
     database = Database(str(path))
     with database.reading() as connection:
         described = describe_schema(connection)
-        revision = current_revision(connection, "it")
+        revision = current_revision(connection, database)
     database.close()
     with sqlite3.connect(path) as raw:
         virtual = {sql for (sql,) in raw.execute("SELECT sql FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'")}
@@ -176,7 +176,7 @@ def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("url", "sentence"),
-    [("postgresql+psycopg://localhost/x", "keeps its data in SQLite only"), ("sqlite://host:port/x", "is no database address")],
+    [("mysql://localhost/x", "keeps its data in SQLite or PostgreSQL, not in mysql"), ("sqlite://host:port/x", "is no database address")],
 )
 def test_an_address_of_no_use_is_named(url: str, sentence: str) -> None:
     with pytest.raises(StoreError, match=sentence):

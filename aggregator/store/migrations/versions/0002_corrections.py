@@ -10,6 +10,8 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+_STRING = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+
 
 def _number() -> Any:
     return sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -19,7 +21,7 @@ def upgrade() -> None:
     op.create_table(
         "corrections",
         sa.Column("id", _number(), primary_key=True),
-        sa.Column("verb", sa.String, nullable=False),
+        sa.Column("verb", _STRING, nullable=False),
         sa.Column("made_at", sa.BigInteger, nullable=False),
         sa.Column("story_ids", sa.Text),
         sa.Column("memberships", sa.Text),
@@ -30,7 +32,7 @@ def upgrade() -> None:
         "correction_items",
         sa.Column("correction_id", _number(), sa.ForeignKey("corrections.id", ondelete="CASCADE"), nullable=False),
         sa.Column("item_id", _number(), sa.ForeignKey("items.id", ondelete="CASCADE"), nullable=False),
-        sa.Column("role", sa.String, nullable=False),
+        sa.Column("role", _STRING, nullable=False),
         sa.PrimaryKeyConstraint("correction_id", "item_id"),
     )
     op.create_index("ix_correction_items_item_id", "correction_items", ["item_id"])

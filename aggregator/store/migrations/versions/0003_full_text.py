@@ -8,6 +8,8 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
-    op.add_column("items", sa.Column("full_text", sa.Text))
+    op.add_column("items", sa.Column("full_text", _TEXT))

@@ -10,6 +10,9 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+_STRING = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def _number() -> Any:
     return sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -25,15 +28,15 @@ def upgrade() -> None:
         "deliveries",
         sa.Column("id", _number(), primary_key=True),
         sa.Column("digest_id", _number(), sa.ForeignKey("digests.id", ondelete="CASCADE"), nullable=False),
-        sa.Column("key", sa.String, nullable=False, unique=True),
-        sa.Column("target", sa.String, nullable=False),
-        sa.Column("zone", sa.String, nullable=False),
+        sa.Column("key", _STRING, nullable=False, unique=True),
+        sa.Column("target", _STRING, nullable=False),
+        sa.Column("zone", _STRING, nullable=False),
         sa.Column("parts", sa.Text),
-        sa.Column("place", sa.Text, nullable=False),
+        sa.Column("place", _TEXT, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_try_at", sa.BigInteger),
         sa.Column("delivered_at", sa.BigInteger),
-        sa.Column("error", sa.Text),
+        sa.Column("error", _TEXT),
     )
     op.create_index("ix_deliveries_digest_id", "deliveries", ["digest_id"])
     op.create_index("ix_deliveries_delivered_at", "deliveries", ["delivered_at"])
