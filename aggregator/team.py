@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from aggregator.errors import AggregatorError
+from aggregator.errors import AggregatorError, BrokerError, UsageError
 from aggregator.lock import lease_lock
-from aggregator.model import DueFeed, QueueState, WorkerState
+from aggregator.model import DueFeed, QueueState
+from aggregator.status import TeamStatus
+from aggregator.text import without_password
 
 if TYPE_CHECKING:
     from aggregator.app import App
@@ -62,15 +64,19 @@ class Team:
         holder = self.app.store.leases.holder(DAEMON)
         return holder.partition(" ")[0] if holder else None
 
-    def workers(self) -> tuple[WorkerState, ...]:
-        return tuple(self.app.store.workers.all())
-
-    def queues(self) -> tuple[QueueState, ...]:
-        """Raises BrokerError."""
+    def status(self) -> TeamStatus:
+        """The workers and the queues. A broker that cannot be asked is no reason to say nothing of the rest."""
         from aggregator.tasks import make_queues
 
-        with make_queues(self.app.settings) as queues:
-            return queues.states()
+        settings, problem = self.app.settings, None
+        queues: tuple[QueueState, ...] = ()
+        try:
+            with make_queues(settings) as asked:
+                queues = asked.states()
+        except (BrokerError, UsageError) as error:
+            problem = str(error)
+        workers = tuple(self.app.store.workers.all())
+        return TeamStatus(without_password(settings.broker), workers, queues, problem, self.lease_seconds)
 
 
 class LeasedHosts:

@@ -82,6 +82,7 @@ class Upkeep:
             database=app.store.name,
             database_bytes=file_bytes,
             feed_list=str(app.location.feeds_path),
+            team=app.team.status() if app.settings.broker else None,
         )
 
     def _digest(self, plan: DigestPlan) -> DigestStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import signal
 import subprocess
@@ -20,8 +21,11 @@ import pytest
 
 from aggregator.app import App
 from aggregator.batching import batches
+from aggregator.cli.status import to_json, to_lines
+from aggregator.doctor import Doctor
 from aggregator.errors import BrokerError, UsageError
 from aggregator.heartbeat import Heartbeat
+from aggregator.metrics import to_metrics
 from aggregator.model import DigestRecord, DueFeed, Feed, FeedState
 from aggregator.sending import SendingDaemon
 from aggregator.store.claims import QUEUE
@@ -153,8 +157,8 @@ def fleet_of(tmp_path: Path, site: Site) -> Iterator[MakeFleet]:
         yield make
 
 
-def test_two_workers_do_the_work_once_and_the_daemon_none(fleet_of: MakeFleet, site: Site, database_url: str) -> None:
-    fleet = fleet_of("redis", database=database_url)
+def test_two_workers_do_the_work_once_and_the_daemon_none(fleet_of: MakeFleet, site: Site, postgres_url: str) -> None:
+    fleet = fleet_of("redis", database=postgres_url)
     last = datetime(2023, 12, 25, 7, tzinfo=UTC)
     fleet.app.store.digests.record(DigestRecord("daily", last, last, last, "markdown"))
     for _ in range(2):
@@ -290,8 +294,8 @@ except Exception as error:
 """
 
 
-def test_a_writer_of_stories_that_slept_is_refused_and_another_takes_over(fleet_of: MakeFleet, site: Site, database_url: str) -> None:
-    fleet = fleet_of("redis", database=database_url)
+def test_a_writer_of_stories_that_slept_is_refused_and_another_takes_over(fleet_of: MakeFleet, site: Site, postgres_url: str) -> None:
+    fleet = fleet_of("redis", database=postgres_url)
     fleet.worker("--queues", "fetch")
     fleet.daemon._send_due()
     wait_for(lambda: fleet.polled() == 12)
@@ -331,6 +335,43 @@ def test_feeds_of_ones_own_network_are_split_unless_requests_are_spaced_there_to
     feeds = due(*(f"http://192.168.1.2/{n}" for n in range(5)))
     assert list(batches(feeds, 2, spaced=False)) == [[0, 1], [2, 3], [4]]
     assert list(batches(feeds, 2, spaced=True)) == [[0, 1, 2, 3, 4]]
+
+
+# --- what others see --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_status_metrics_and_doctor_tell_of_workers_and_queues(fleet_of: MakeFleet, site: Site, kind: str) -> None:
+    fleet = fleet_of(kind)
+    queues = fleet.daemon.queues
+    queues.send("organise")
+    wait_for(lambda: next(state.waiting for state in queues.states() if state.name == "organise") == 1)
+    fleet.app.store.workers.beat("ann-1-aa", ("fetch",), "fetch_batch (4 feeds)", {"polls": 7})
+    status = fleet.app.upkeep.status()
+    lines, found = to_lines(status, fleet.app.clock()), json.loads(json.dumps(to_json(status)))
+    taken = ", 0 taken" if kind == "redis" else ""
+    assert f"Queue       organise: 1 waiting{taken}" in lines
+    assert any(line.startswith("Worker      ann-1-aa: fetch_batch (4 feeds), heard of ") and line.endswith("; 7 polls") for line in lines)
+    assert (found["team"]["workers"][0]["doing"], found["team"]["workers"][0]["alive"]) == ("fetch_batch (4 feeds)", True)
+    assert "guest:guest" not in str(found)
+    text = to_metrics(status)
+    assert 'aggregator_queue_tasks{queue="organise",state="waiting"} 1' in text
+    assert 'aggregator_workers{state="alive"} 1' in text
+    assert 'aggregator_worker_done_total{worker="ann-1-aa",what="polls"} 7' in text
+    (finding,) = (each for each in Doctor(fleet.app, {}, network=False).examine() if each.check == "broker")
+    assert (finding.state, finding.says.endswith("1 workers")) == ("ok", True)
+
+
+def test_a_broker_that_is_down_is_told_and_hides_nothing_else(tmp_path: Path, site: Site) -> None:
+    fleet = Fleet(tmp_path, site, "redis://ann:geheim@127.0.0.1:1", "x", feeds=1, database="", more="")
+    status = fleet.app.upkeep.status()
+    assert status.team is not None
+    assert "cannot be used" in (status.team.error or "")
+    assert "geheim" not in "\n".join(to_lines(status, fleet.app.clock())) + str(to_json(status)) + to_metrics(status)
+    assert "aggregator_broker_up 0" in to_metrics(status)
+    (finding,) = (each for each in Doctor(fleet.app, {}, network=False).examine() if each.check == "broker")
+    assert finding.state == "fault"
+    fleet.close()
 
 
 # --- what a person meets ----------------------------------------------------------------------------------------------

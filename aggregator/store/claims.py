@@ -64,7 +64,7 @@ class Claims:
             values = {"claimed_by": holder, "claimed_until": now + timedelta(seconds=seconds), "last_attempt_at": at}
             for part in chunks(ids):
                 mine = _f.id.in_(part) & _f.claimed_by.is_not(None)
-                taken |= _change(connection, mine & free, values)
+                taken |= _change(connection, mine & free, values, waiting=True)
                 states |= {row.id: feed_state_of(row) for row in connection.execute(select(t.feeds).where(mine, _f.claimed_by == holder))}
                 others = connection.scalars(select(_f.claimed_until).where(mine, _f.claimed_by != holder))
                 waits = max([waits, *((until - now).total_seconds() for until in others)])
@@ -82,12 +82,12 @@ class Claims:
             until = None if seconds is None else wall(connection) + timedelta(seconds=seconds)
             to = {"claimed_by": None if seconds is None else QUEUE, "claimed_until": until}
             for part in chunks(ids):
-                _change(connection, _f.id.in_(part) & (_f.claimed_by == holder), to)
+                _change(connection, _f.id.in_(part) & (_f.claimed_by == holder), to, waiting=True)
 
 
-def _change(connection: Connection, which: ColumnElement[bool], values: dict[str, Any]) -> set[int]:
-    """Change those rows that nobody else is changing. Returns their ids."""
-    free = select(_f.id).where(which).order_by(_f.id).with_for_update(skip_locked=True)
+def _change(connection: Connection, which: ColumnElement[bool], values: dict[str, Any], *, waiting: bool = False) -> set[int]:
+    """Change those rows that nobody else is changing, or, waiting, all. Returns their ids."""
+    free = select(_f.id).where(which).order_by(_f.id).with_for_update(skip_locked=not waiting)
     ids = set(connection.scalars(free))
     for part in chunks(ids):
         connection.execute(update(t.feeds).where(_f.id.in_(part)).values(values))
