@@ -47,6 +47,8 @@ class Steps:
     def _guarded(self, name: str, step: Callable[..., str]) -> Callable[..., None]:
         """A step under a round's id; why it failed is logged as a sentence, and Dramatiq brings it again."""
 
+        from dramatiq.errors import Retry
+
         def task(*arguments: Sequence[int]) -> None:
             self._heartbeat.progress()
             self.doing = f"{name} ({len(arguments[0])} feeds)" if arguments else name
@@ -59,6 +61,13 @@ class Steps:
             except AggregatorError as error:
                 self._count("failed", 1)
                 log.error("%s failed: %s", name, error)
+                raise
+            except Retry as again:
+                log.info("%s comes again: %s", name, again)
+                raise
+            except Exception:
+                self._count("failed", 1)
+                log.exception("%s failed unexpectedly", name)
                 raise
             finally:
                 self.doing = ""
@@ -156,6 +165,7 @@ class WorkerProcess:
         """False when the work under way did not end within the shutdown timeout: the caller must then end the process."""
         from dramatiq import Worker
 
+        logging.getLogger("dramatiq.worker.WorkerThread").setLevel(logging.CRITICAL)  # Steps tells what failed, in a sentence
         queues = Queues(self.app.settings, self.steps.by_name())
         worker = Worker(queues.broker, queues={queues.full_name(name) for name in self.queues}, worker_threads=1)
         worker.queue_prefetch = 1  # what this process cannot begin yet is for others
