@@ -40,8 +40,8 @@ class Ingest:
         self._store = GroupCommit(self.items)
 
     async def round(self, due: Sequence[DueFeed], clock: Clock, heard: Heard | None = None) -> list[FeedOutcome]:
-        """Poll all of `due`; no feed can stop the others. Outcomes in the order of `due`."""
-        self.feeds.claim([each.feed.name for each in due], clock())
+        """Poll all of `due` that no other process polls now; no feed can stop the others. Outcomes in the order of `due`."""
+        mine = self.feeds.claim({each.feed.name: each.state.last_attempt_at for each in due}, clock())
 
         async def one(each: DueFeed) -> FeedOutcome:
             outcome, _ = await self.poll(each, clock)
@@ -49,7 +49,7 @@ class Ingest:
                 heard(outcome)
             return outcome
 
-        return list(await asyncio.gather(*map(one, due)))
+        return list(await asyncio.gather(*(one(each) for each in due if each.feed.name in mine)))
 
     async def poll(self, due: DueFeed, clock: Clock) -> tuple[FeedOutcome, ParsedFeed | None]:
         """Fetch, parse, normalise, identify and store one feed: its items and its new state in one transaction."""

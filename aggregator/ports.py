@@ -81,8 +81,12 @@ class FeedStore(Protocol):
         """Raises NotFoundError."""
         ...
 
-    def claim(self, names: Sequence[str], now: datetime) -> None:
-        """Note the attempt (last_attempt_at) before it is made, so that a crash or restart does not poll again at once."""
+    def claim(self, seen: Mapping[str, datetime | None], now: datetime) -> set[str]:
+        """Note the attempt (last_attempt_at) before it is made, so that a crash or restart does not poll again at once.
+
+        `seen` is when each feed was last attempted, as the caller saw it. Returns the names that are the caller's to poll: those of
+        which that still holds and which nobody else is claiming at this moment.
+        """
         ...
 
     def host_not_before(self) -> dict[str, datetime]:

@@ -177,7 +177,7 @@ class Subscribing:
         change = self.feed_list.add(feed)
         try:
             self.ingest.feeds.sync(self.feed_list.load(), clock())
-            self.ingest.feeds.claim([feed.name], clock())
+            self.ingest.feeds.claim({feed.name: self.ingest.feeds.state(feed.name).last_attempt_at}, clock())
             due = DueFeed(feed, self.ingest.feeds.state(feed.name))
             await replace(self.ingest, fetcher=_Given(found.fetched)).poll(due, clock)
         except BaseException:

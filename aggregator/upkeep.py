@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from aggregator.status import DigestStatus, Status, summarise
 if TYPE_CHECKING:
     from aggregator.app import App
     from aggregator.model import DigestPlan
+    from aggregator.store.moving import Moved
 
 
 class Upkeep:
@@ -32,18 +33,26 @@ class Upkeep:
 
     def repair(self) -> tuple[Path | None, list[str]]:
         """Mend the database, after a copy. Returns the copy and what was mended."""
-        path = self.app.store.path
-        copy = (path or Path()).with_name(f"{path.name if path else ''}.before-repair-{self.app.clock():%Y%m%dT%H%M%SZ}")
-        return copy if path else None, self.app.store.maintenance.repair(copy)
+        path, store = self.app.store.path, self.app.store
+        if path is None and store.in_memory:
+            return None, store.maintenance.repair(None)
+        beside = path or self.app.location.data_folder / "backups" / f"aggregator{store.maintenance.copy_suffix}"
+        copy = beside.with_name(f"{beside.name}.before-repair-{self.app.clock():%Y%m%dT%H%M%SZ}")
+        return copy, store.maintenance.repair(copy)
 
     def backup(self) -> Path:
         """Copy the database beside itself, named by the day, and keep the newest `daemon.backups` copies."""
-        folder = self.app.location.data_folder / "backups"
-        path = folder / f"aggregator-{self.app.clock():%Y-%m-%d}.db"
+        folder, suffix = self.app.location.data_folder / "backups", self.app.store.maintenance.copy_suffix
+        path = folder / f"aggregator-{self.app.clock():%Y-%m-%d}{suffix}"
         self.app.store.maintenance.backup(path)
-        for old in sorted(folder.glob("aggregator-????-??-??.db"))[: -self.app.settings.daemon.backups]:
+        for old in sorted(folder.glob(f"aggregator-????-??-??{suffix}"))[: -self.app.settings.daemon.backups]:
             old.unlink()
         return path
+
+    def move_to(self, target: App, progress: Callable[[int, int], None] | None = None) -> Moved:
+        """Copy everything into another, empty database. Raises StoreError, and LockedError while the daemon runs on either."""
+        with self.app.single_instance(), target.single_instance():
+            return self.app.store.move_to(target.store, progress)
 
     def whole(self) -> Iterator[str]:
         """Everything that the store holds, as lines."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests import postgres
+from tests import databases, postgres
 
 KINDS = ("sqlite", "postgres")
 
@@ -39,3 +40,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgres":
         return str(request.getfixturevalue("postgres_url"))
     return str(tmp_path / "store.db")
+
+
+@pytest.fixture(params=KINDS)
+def every_kind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """For modules whose programs find their database by `databases.database_of`."""
+    with ExitStack() as stack:
+        if request.param == "postgres":
+            standing = str(request.getfixturevalue("postgres_url"))
+            databases.use(lambda number: standing if number == "0" else stack.enter_context(postgres.new_schema(f"more{number}")))
+        yield
+        databases.use(None)

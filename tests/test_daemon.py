@@ -24,6 +24,8 @@ from aggregator.triggers import ProgramTimeTrigger, daily, missed_since
 from tests.shared import ROOT
 from tests.test_flow import Site, make_app
 
+pytestmark = pytest.mark.usefixtures("every_kind")
+
 PATIENCE_SECONDS = 60.0
 
 

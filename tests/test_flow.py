@@ -14,6 +14,9 @@ from werkzeug import Request, Response
 from aggregator.app import App
 from aggregator.digest.render import render
 from aggregator.model import Period
+from tests.databases import database_of
+
+pytestmark = pytest.mark.usefixtures("every_kind")
 
 NOW = "2023-12-27T18:30:00Z"
 ETAG = '"v1"'
@@ -87,7 +90,7 @@ def app(tmp_path: Path, site: Site) -> Iterator[App]:
 def make_app(folder: Path, site: Site, names: list[str], now: str = NOW, speed: float = 1.0) -> App:
     config = folder / "aggregator.toml"
     config.write_text(
-        f'database = "{folder / "test.db"}"\nzone = "UTC"\n[fetch]\nallow_private = true\n[digest]\nfolder = "{folder / "digests"}"\n'
+        f'database = "{database_of(folder)}"\nzone = "UTC"\n[fetch]\nallow_private = true\n[digest]\nfolder = "{folder / "digests"}"\n'
     )
     (folder / "feeds.toml").write_text("".join(f'[[feed]]\nname = "{name}"\nurl = "{site.base.rstrip("/")}/{name}"\n\n' for name in names))
     return App.from_options(config=str(config), now=now, speed=speed, environ={})

@@ -22,8 +22,11 @@ from aggregator.clock import ProgramClock
 from aggregator.errors import DeliveryError
 from aggregator.model import Delivery, Digest, Period
 from aggregator.publishing import LONGEST_WAIT, is_due, wait_after
+from tests.databases import database_of
 from tests.smtp_sink import SmtpSink
 from tests.store.make import item, poll
+
+pytestmark = pytest.mark.usefixtures("every_kind")
 
 START = datetime(2023, 12, 27, 6, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -42,7 +45,7 @@ class SetClock(ProgramClock):
 
 @contextmanager
 def running(folder: Path, text: str = "", environ: dict[str, str] | None = None) -> Iterator[tuple[App, SetClock]]:
-    (folder / "aggregator.toml").write_text(f'database = "test.db"\nzone = "UTC"\n{text}')
+    (folder / "aggregator.toml").write_text(f'database = "{database_of(folder)}"\nzone = "UTC"\n{text}')
     app = App.from_options(config=str(folder / "aggregator.toml"), environ={"HOME": str(folder), **(environ or {})})
     clock = app.clock = SetClock()
     with app:

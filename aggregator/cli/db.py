@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aggregator.cli.common import can_ask, dry_run_option, echo_json, json_option, note, pass_app, print_table, session, yes_option
+from aggregator.cli.common import (
+    can_ask,
+    counting,
+    dry_run_option,
+    echo_json,
+    json_option,
+    note,
+    pass_app,
+    print_table,
+    session,
+    yes_option,
+)
 from aggregator.errors import UsageError
 from aggregator.times import iso, parse_duration, parse_moment
 
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def db() -> None:
-    """Check, back up, prune and upgrade the database.
+    """Check, back up, prune, upgrade and move the database.
 
     \b
     Examples:
@@ -82,6 +93,39 @@ def check(app: App, repair: bool, as_json: bool) -> int:
     elif not repair:
         note("`aggregator db check --repair` mends what can be mended.")
     return 1 if problems else 0
+
+
+@db.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@json_option
+def move(source: str, target: str, as_json: bool) -> None:
+    """Copy everything from one database into another, new one, of whatever kind: FROM and TO are files or database URLs.
+
+    Every row keeps its id, so that links to stories and items go on working. All of it is read back and compared before the one
+    transaction ends; whatever goes wrong, TO stays empty. FROM is left as it is. The daemon must not run meanwhile.
+
+    \b
+    Examples:
+      aggregator db move aggregator.db postgresql+psycopg://news@db.example/news
+      aggregator db move postgresql+psycopg://news@db.example/news copy.db
+    """
+    from aggregator.app import App
+
+    def opened(database: str) -> App:
+        given = session()
+        return App.from_options(config=given.config, database=database, now=given.now, speed=given.speed)
+
+    with opened(source) as before, opened(target) as after, counting("rows copied") as progress:
+        done = before.upkeep.move_to(after, progress)
+        names = before.store.name, after.store.name
+    if done.replaced:
+        note(f"{done.replaced} texts held the character NUL, which PostgreSQL cannot hold; it became U+FFFD.")
+    if as_json:
+        echo_json({"version": 1, "from": names[0], "to": names[1], "tables": done.tables, "rows": done.rows, "replaced": done.replaced})
+    else:
+        click.echo(f"{done.rows} rows of {done.tables} tables were copied from {names[0]} to {names[1]} and compared.")
+    note("Now name the new database in the settings (database = …).")
 
 
 @db.command()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
 from aggregator.cli import marking
-from aggregator.cli.common import echo_json, json_option, note, pass_app, session, stderr_is_terminal, warn
+from aggregator.cli.common import counting, echo_json, json_option, note, pass_app, warn
 from aggregator.errors import ArchiveError, NotFoundError
 from aggregator.times import iso, spell_seconds
 
@@ -65,7 +65,7 @@ def import_(app: App, file: str, skip_bad: bool, no_organise: bool, as_json: boo
             rows = app.upkeep.restore(lines, name)
             echo_json({"version": 1, "rows": rows}) if as_json else note(f"A whole store of {rows} rows was taken in.")
             return
-        progress = stack.enter_context(_counting("lines read"))
+        progress = stack.enter_context(counting("lines read"))
         try:
             counts = import_items(
                 lines, store=app.store, now=app.clock(), name=name, skip_bad=skip_bad, progress=lambda done: progress(done, None)
@@ -73,7 +73,7 @@ def import_(app: App, file: str, skip_bad: bool, no_organise: bool, as_json: boo
         except (OSError, EOFError) as error:  # gzip: not gzipped, cut short, damaged
             raise ArchiveError(f"{name} cannot be read to its end: {error}; what came before that is stored.") from error
     if not no_organise:
-        with _counting("items grouped") as progress:
+        with counting("items grouped") as progress:
             grouped = app.organise(progress)
     else:
         grouped = 0
@@ -89,20 +89,6 @@ def _opened(file: str, stack: ExitStack) -> io.BufferedReader:
     reader = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
     packed = reader.peek(2)[:2] == b"\x1f\x8b"
     return stack.enter_context(io.BufferedReader(cast(io.RawIOBase, gzip.open(reader)))) if packed else reader
-
-
-@contextmanager
-def _counting(label: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A count on stderr while it lasts, on a terminal only: call it with how much is done, and of how much."""
-    if session().quiet or not stderr_is_terminal():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    with Progress(TextColumn(label), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _tell(counts: ImportCounts, grouped: int, as_json: bool) -> None:

@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("aggregator.cli.search:search", "Full-text search over items and stories."),
     "items": ("aggregator.cli.items:items", "Import, export and show items."),
     "evaluate": ("aggregator.cli.evaluate:evaluate", "Score the grouping against a labelled archive."),
-    "db": ("aggregator.cli.db:db", "Check, back up, prune and upgrade the database."),
+    "db": ("aggregator.cli.db:db", "Check, back up, prune, upgrade and move the database."),
     "doctor": ("aggregator.cli.doctor:doctor", "Find out what is wrong, and what to do about it."),
     "completion": ("aggregator.cli.completion:completion", "Teach the shell to complete names and ids."),
     "config": ("aggregator.cli.config:config", "Show, check and edit the settings."),

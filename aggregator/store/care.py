@@ -40,6 +40,10 @@ class Care(Protocol):
 
     def reindex(self, connection: Connection) -> None: ...
 
+    def settle(self, connection: Connection) -> None:
+        """After tables were filled from elsewhere: ids go on behind the highest, and questions are planned for what is there."""
+        ...
+
     def shrink(self) -> None:
         """Give free space back, some at a time so that writers get their turn."""
         ...

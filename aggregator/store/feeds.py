@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -83,12 +83,19 @@ class Feeds:
             raise NotFoundError(f"there is no feed called “{name}”; `aggregator feeds list` shows them all")
         return feed_state_of(row)
 
-    def claim(self, names: Sequence[str], now: datetime) -> None:
-        if not names:
-            return
+    def claim(self, seen: Mapping[str, datetime | None], now: datetime) -> set[str]:
+        """See ports.FeedStore."""
+        f = t.feeds.c
+        claimed: set[str] = set()
         with self._db.writing() as connection:
-            for part in chunks(names):
-                connection.execute(update(t.feeds).where(t.feeds.c.name.in_(part)).values(last_attempt_at=now))
+            for part in chunks(sorted(seen)):
+                # nobody waits here: what another process has in its hands is that process's to poll
+                query = select(f.id, f.name, f.last_attempt_at).where(f.name.in_(part)).order_by(f.id).with_for_update(skip_locked=True)
+                free = {row.id: row.name for row in connection.execute(query) if row.last_attempt_at == seen[row.name]}
+                if free:
+                    connection.execute(update(t.feeds).where(f.id.in_(free)).values(last_attempt_at=now))
+                claimed |= set(free.values())
+        return claimed
 
     def host_not_before(self) -> dict[str, datetime]:
         """Back-off by host; what had passed when the store was opened is left out."""
@@ -114,7 +121,7 @@ def write_states(connection: Connection, states: Sequence[tuple[FeedState, str]]
     """
     rows = {row.id: row for part in chunks(state.id for state, _ in states) for row in connection.execute(_ROWS, {"ids": part})}
     learned, renamed = [], []
-    for state, publisher in states:
+    for state, publisher in sorted(states, key=lambda each: each[0].id):  # all lock rows in one order, so nobody waits in a ring
         row = rows.get(state.id)
         if row is None:
             raise NotFoundError(f"the feed “{state.name}” is not in the database; `aggregator feeds list` shows them all")
@@ -191,7 +198,7 @@ def _carry_out(connection: Connection, plan: _Plan, now: datetime) -> None:
     renamed = [{"row": id_, "to": f"\x01{id_}"} for id_, change in plan.changes.items() if "name" in change]
     if renamed:  # out of each other's way first: names may have been swapped
         connection.execute(update(t.feeds).where(t.feeds.c.id == bindparam("row")).values(name=bindparam("to")), renamed)
-    for id_, change in plan.changes.items():
+    for id_, change in sorted(plan.changes.items()):
         connection.execute(update(t.feeds).where(t.feeds.c.id == id_).values(change))
     if plan.new:
         connection.execute(t.feeds.insert(), [_new_row(feed, now) for feed in plan.new])

@@ -37,6 +37,7 @@ class Maintenance:
     def __init__(self, database: Database, upgrade: Upgrade) -> None:
         self._db, self._care = database, care_of(database)
         self.upgrade = upgrade
+        self.copy_suffix = self._care.copy_suffix
 
     def check(self) -> list[str]:
         """What is wrong, a sentence each; empty when all is well."""

@@ -16,6 +16,7 @@ from aggregator.store.items import Items
 from aggregator.store.leases import Leases
 from aggregator.store.maintenance import Maintenance
 from aggregator.store.marks import Marks
+from aggregator.store.moving import Moved, Progress, move_all
 from aggregator.store.schema import Upgrade, ensure_schema
 from aggregator.store.stories import Stories
 from aggregator.store.whole import Whole
@@ -28,6 +29,7 @@ class Store:
     def __init__(self, database: Database, upgrade: Upgrade, opened_at: datetime) -> None:
         self._database = database
         self.name, self.path = database.name, database.path
+        self.in_memory = database.kind.one_connection
         self.feeds = Feeds(database, opened_at)
         self.items = Items(database)
         self.leases = Leases(database)
@@ -50,6 +52,10 @@ class Store:
     def lock_holder(self, name: str) -> str | None:
         """Who holds it now, in words such as "aggregator on HOST, process N"."""
         return self._database.holder(name)
+
+    def move_to(self, target: Store, progress: Progress | None = None) -> Moved:
+        """Copy everything into another store, which must be empty. Raises StoreError; then nothing was copied."""
+        return move_all(self._database, target._database, progress)
 
     def close(self) -> None:
         self._database.close()

@@ -31,6 +31,12 @@ _USED = [f'SELECT coalesce(sum(pg_column_size("{name}".*) + {_ROW_BYTES}), 0) FR
 _REINDEX = [f'REINDEX TABLE "{name}"' for name in _NAMES]
 _VACUUM = [f'VACUUM (ANALYZE) "{name}"' for name in _NAMES]
 _COMPACT = [f'VACUUM (FULL, ANALYZE) "{name}"' for name in _NAMES]
+_NEXT_IDS = [
+    f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), coalesce(max(id), 0) + 1, false) FROM \"{table.name}\""
+    for table in t.metadata.sorted_tables
+    if "id" in table.columns
+]
+_ANALYZE = [f'ANALYZE "{name}"' for name in _NAMES]
 _SEARCHED = text("SELECT nspname FROM pg_namespace WHERE oid = CAST(current_schema() AS regnamespace) AND nspname <> 'public'")
 
 
@@ -63,6 +69,10 @@ class PostgresCare:
 
     def reindex(self, connection: Connection) -> None:
         for statement in _REINDEX:
+            connection.execute(text(statement))
+
+    def settle(self, connection: Connection) -> None:
+        for statement in (*_NEXT_IDS, *_ANALYZE):
             connection.execute(text(statement))
 
     def shrink(self) -> None:

@@ -158,12 +158,17 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[dict[str, A
     """
     if not rows:
         return
-    sql, columns = _plain_insert(table, connection.dialect)
-    plain = (tuple([row[name] if to is None else to(row[name]) for name, to in columns]) for row in rows)
+    _, columns = _plain_insert(table, connection.dialect)
+    insert_plain(connection, table, [tuple([row[name] if to is None else to(row[name]) for name, to in columns]) for row in rows])
+
+
+def insert_plain(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows whose values are the driver's, in the order of the table's columns."""
     if connection.dialect.name == "postgresql":
-        copy_rows(connection, table.name, [name for name, _ in columns], plain)
-    else:
-        connection.exec_driver_sql(sql, list(plain))
+        copy_rows(connection, table.name, table.columns.keys(), rows)
+    elif rows:
+        sql, _ = _plain_insert(table, connection.dialect)
+        connection.exec_driver_sql(sql, list(rows))
 
 
 @lru_cache

@@ -20,6 +20,7 @@ _USED_BYTES = text("SELECT (page_count - freelist_count) * page_size FROM pragma
 _FILE_BYTES = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 _SOME_PAGES = "PRAGMA incremental_vacuum(2000)"
 _INTEGRITY = text("PRAGMA integrity_check(20)")
+_ANALYZE = text("PRAGMA optimize")
 _STRAYS = text('SELECT DISTINCT "table", parent FROM pragma_foreign_key_check')
 
 
@@ -44,6 +45,9 @@ class SqliteCare:
 
     def reindex(self, connection: Connection) -> None:
         connection.execute(text("REINDEX"))
+
+    def settle(self, connection: Connection) -> None:
+        connection.execute(_ANALYZE)
 
     def shrink(self) -> None:
         """A database that was made before this was possible shrinks by `compact` alone, which also makes it possible."""

@@ -18,6 +18,7 @@ from sqlalchemy.types import TypeDecorator
 
 from aggregator.errors import ArchiveError
 from aggregator.store import tables as t
+from aggregator.store.care import care_of
 from aggregator.store.engine import Database, Guard
 from aggregator.store.rows import chunks, counter, raise_counter
 from aggregator.store.search import rebuild_index
@@ -88,6 +89,7 @@ class Whole:
                     raise ArchiveError(f"{name} is not whole: the counter {key} is missing ({value} would be a guess)")
             raise_counter(connection, "revision", counter(connection, "revision") + 1)
             rebuild_index(connection)
+            care_of(self._db).settle(connection)
             return count
 
 

@@ -144,7 +144,7 @@ def test_1_without_validators_a_day_lies_between(world: World) -> None:
 
 def test_1_a_poll_that_a_crash_cut_short_is_an_attempt_all_the_same(world: World) -> None:
     world.app.subscribed()
-    world.app.store.feeds.claim(["news"], START)
+    world.app.store.feeds.claim({"news": None}, START)
     assert world.poll_after_restart(59 * MINUTE) is None
     assert world.poll_after_restart(61 * MINUTE) is not None
 

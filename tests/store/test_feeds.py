@@ -131,9 +131,18 @@ def test_the_publisher_is_the_title_of_the_feed_list_then_the_feeds_own_then_the
 
 def test_a_claim_notes_the_attempt(store: Store) -> None:
     subscribe(store, "a", "b")
-    store.feeds.claim(["a"], NOW + HOUR)
+    assert store.feeds.claim({"a": None, "no such feed": None}, NOW + HOUR) == {"a"}
     assert store.feeds.state("a").last_attempt_at == NOW + HOUR
     assert store.feeds.state("b").last_attempt_at is None
+    assert store.feeds.claim({}, NOW) == set()
+
+
+def test_a_feed_that_was_attempted_since_it_was_seen_cannot_be_claimed(store: Store) -> None:
+    subscribe(store, "a", "b")
+    store.feeds.claim({"a": None}, NOW)
+    assert store.feeds.claim({"a": None, "b": None}, NOW + HOUR) == {"b"}
+    assert store.feeds.state("a").last_attempt_at == NOW
+    assert store.feeds.claim({"a": NOW, "b": NOW}, NOW + HOUR) == {"a"}
 
 
 def test_a_host_is_left_alone_until_its_time(store: Store) -> None:
