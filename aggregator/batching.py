@@ -31,6 +31,12 @@ def batches(due: Iterable[DueFeed], size: int, *, spaced: bool) -> Iterator[list
         yield batch
 
 
+def hosts_to_hold(due: Iterable[DueFeed], *, spaced: bool) -> set[str]:
+    """The hosts at which it matters what other processes ask."""
+    hosts = {urlsplit(each.state.fetch_url).hostname or "" for each in due}
+    return {host for host in hosts if spaced or not is_own(host)}
+
+
 def is_own(host: str) -> bool:
     """Whether a host is of this machine or network by its very name; what other names stand for is not asked."""
     return is_loopback(host) or (is_address(host) and ip_address(host).is_private)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aggregator.lock import file_lock, lock_holder
+from aggregator.team import DAEMON
 
 if TYPE_CHECKING:
     from aggregator.app import App
@@ -32,7 +33,9 @@ class Locks:
         return file_lock(self._beside_database(f"{safe}.lock"), wait=wait)
 
     def single_instance(self) -> AbstractContextManager[None]:
-        """Held by a daemon that works alone: one for each database. Raises LockedError."""
+        """Held by the daemon: one for each database. Raises LockedError."""
+        if self.app.settings.broker:
+            return self.app.team.lock(DAEMON, False, _REFUSAL)
         if self._on_server:
             return self.app.store.lock("run", wait=False, refusal=_REFUSAL)
         return file_lock(self._beside_database("run.lock"), wait=False, refusal=_REFUSAL)

@@ -103,6 +103,10 @@ class LeaseStore(Protocol):
         """0 when the holder has it now, else the seconds until it can be taken."""
         ...
 
+    def take_free(self, names: Sequence[str], holder: str, seconds: float) -> set[str]:
+        """Those of the names that the holder has now."""
+        ...
+
     def renew(self, holder: str, seconds: float) -> set[str]:
         """The names of what the holder still has."""
         ...
@@ -115,6 +119,10 @@ class LeaseStore(Protocol):
 class HostTurns(Protocol):
     """Sees to it that a host is in one process at a time."""
 
+    async def take_free(self, hosts: Collection[str]) -> None:
+        """Take at once what can be had of these: each by itself would cost a commit."""
+        ...
+
     async def take(self, host: str) -> float:
         """0 when it is ours until the end of the round, else the seconds until it can be taken."""
         ...
@@ -122,7 +130,7 @@ class HostTurns(Protocol):
     def has(self, host: str) -> bool: ...
 
     async def leave(self, after_seconds: Mapping[str, float]) -> None:
-        """Give back hosts; each may be asked again after its seconds."""
+        """Give back all hosts; each may be asked again after its seconds (0 where there are none)."""
         ...
 
 

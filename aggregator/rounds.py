@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aggregator.batching import hosts_to_hold
 from aggregator.feeds.connect import Network
 from aggregator.feeds.fetch import FetchLimits, HttpFetcher, make_secrets
 from aggregator.feeds.page_reader import PageProcess, is_installed
@@ -46,8 +47,8 @@ class Round:
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
 
     @asynccontextmanager
-    async def ingest(self) -> AsyncIterator[Ingest]:
-        """The ingest pipe; the fetcher in it belongs to the running event loop."""
+    async def ingest(self, due: Sequence[DueFeed] = ()) -> AsyncIterator[Ingest]:
+        """The ingest pipe, for these feeds; the fetcher in it belongs to the running event loop."""
         settings, feeds = self.settings, self.store.feeds
         gate = HostGate(
             PolitenessLimits(settings.concurrency, settings.host_delay, settings.host_connections),
@@ -59,6 +60,7 @@ class Round:
         fetcher = HttpFetcher(_limits(settings), Network(), gate, make_secrets(self.environ, self.folder), clock=self.clock)
         schedule = ScheduleLimits(interval_seconds=settings.interval, slow_seconds=settings.max_interval)
         try:
+            await gate.expect(hosts_to_hold(due, spaced=settings.host_delay is not None or settings.host_connections is not None))
             yield Ingest(fetcher, self.parser(), feeds, self.store.items, schedule, random.random)
         finally:
             await fetcher.aclose()
@@ -85,7 +87,7 @@ class Round:
         task = asyncio.current_task()
         assert task is not None
         self._running = (asyncio.get_running_loop(), task)
-        async with self.ingest() as ingest:
+        async with self.ingest(due) as ingest:
             outcomes = await ingest.round(due, self.clock, heard)
             if sum(outcome.new for outcome in outcomes) >= _MANY:
                 ingest.parser.rest()

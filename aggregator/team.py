@@ -10,8 +10,9 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aggregator.errors import AggregatorError, BrokerError, UsageError
@@ -56,8 +57,8 @@ class Team:
         """Those of the feeds that no worker has or is about to get, kept from them while they are polled here."""
         claims, ids = self.app.store.claims, [each.state.id for each in due]
         mine = claims.take(claims.claim(ids, _ALONE_SECONDS), self.name, _ALONE_SECONDS, self.app.clock()).states
-        free = {state.id for state in mine}
-        return [each for each in due if each.state.id in free]
+        fresh = {state.id: state for state in mine}
+        return [replace(each, state=fresh[each.state.id]) for each in due if each.state.id in fresh]
 
     def daemon(self) -> str | None:
         """The name of the process that is the clock now."""
@@ -90,18 +91,25 @@ class LeasedHosts:
     def has(self, host: str) -> bool:
         return host in self._held
 
+    async def take_free(self, hosts: Collection[str]) -> None:
+        taken = await asyncio.to_thread(self._leases.take_free, [_lease(host) for host in hosts], self._holder, self._seconds)
+        self._hold({host for host in hosts if _lease(host) in taken})
+
     async def take(self, host: str) -> float:
         left = await asyncio.to_thread(self._leases.take, _lease(host), self._holder, self._seconds)
         if not left:
-            self._held.add(host)
-            if self._keeper is None:
-                self._keeper = asyncio.create_task(self._keep())
+            self._hold({host})
         return left
+
+    def _hold(self, hosts: set[str]) -> None:
+        self._held |= hosts
+        if self._held and self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep())
 
     async def leave(self, after_seconds: Mapping[str, float]) -> None:
         if self._keeper is not None:
             self._keeper.cancel()
-        mine = {_lease(host): seconds for host, seconds in after_seconds.items()}
+        mine = {_lease(host): after_seconds.get(host, 0.0) for host in self._held}
         if mine:
             await asyncio.to_thread(self._leases.give_back, self._holder, mine)
 

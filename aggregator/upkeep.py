@@ -51,7 +51,7 @@ class Upkeep:
 
     def move_to(self, target: App, progress: Callable[[int, int], None] | None = None) -> Moved:
         """Copy everything into another, empty database. Raises StoreError, and LockedError while the daemon runs on either."""
-        with self.app.single_instance(), target.single_instance():
+        with self.app.locks.single_instance(), target.locks.single_instance():
             return self.app.store.move_to(target.store, progress)
 
     def whole(self) -> Iterator[str]:

@@ -86,19 +86,20 @@ class Steps:
         claims, me, seconds = self.app.store.claims, self.app.team.name, self.app.settings.workers.lease
         taken = claims.take(ids, me, seconds, self.app.clock())
         try:
-            self._poll(taken)
+            left = self._poll(taken)
         except BaseException:
             with suppress(AggregatorError):
                 claims.release(ids, me, seconds)
             raise
-        if self.stop_asked.is_set():
-            claims.release(ids, me, seconds)
-            raise Retry("the worker stops", delay=0)
-        claims.release(ids, me)
+        claims.release(left, me, seconds)
+        claims.release(ids, me)  # what is not to be polled after all
+        if left:
+            raise Retry("it was told to stop" if self.stop_asked.is_set() else "some were in other hands", delay=0)
         if taken.wait_seconds > 0:
-            raise Retry("others are at it, or were", delay=int((taken.wait_seconds + 1) * 1000))
+            raise Retry("another process has some of them, or had", delay=int((taken.wait_seconds + 1) * 1000))
 
-    def _poll(self, taken: Taken) -> None:
+    def _poll(self, taken: Taken) -> list[int]:
+        """Returns what was not polled."""
         from aggregator.feeds.schedule import may_force
 
         feeds = {feed.name: feed for feed in self.app.feed_list.load()}
@@ -107,9 +108,10 @@ class Steps:
             log.warning("%d feeds are not in this process's %s", len(taken.states) - len(pairs), self.app.location.feeds_path)
         now = self.app.clock()
         due = [pair for pair in pairs if pair.feed.enabled and may_force(pair.feed, pair.state, now)]
-        self.app.poll(
-            due, [pair.feed for pair in due if pair.feed.full_text], heard=self._heard, line_seconds=LINE_SECONDS, pages=log_pages
-        )
+        wanting = [pair.feed for pair in due if pair.feed.full_text]
+        outcomes = self.app.poll(due, wanting, heard=self._heard, line_seconds=LINE_SECONDS, pages=log_pages)
+        done = {outcome.name for outcome in outcomes}
+        return [pair.state.id for pair in due if pair.feed.name not in done]
 
     def _heard(self, outcome: FeedOutcome) -> None:
         self._heartbeat.progress()

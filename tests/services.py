@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -123,3 +126,52 @@ def program(name: str, *folders: str) -> str:
     if found is None:
         pytest.skip(f"needs the program {name}")
     return found
+
+
+class Cluster:
+    """A PostgreSQL of our own in a folder of its own, as the user postgres where this one is root."""
+
+    def __init__(self) -> None:
+        self._bin = Path(program("initdb", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))).parent
+        self.folder, self.port = Path(tempfile.mkdtemp(prefix="aggregator-pg-")), free_port()
+        self._as: list[str] = []
+        if os.getuid() == 0:
+            try:
+                owner = pwd.getpwnam("postgres")
+            except KeyError:
+                pytest.skip("needs a user postgres, since root may not run a PostgreSQL")
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+            self._as = [program("runuser"), "-u", "postgres", "--"]
+        self._do("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "postgres", "-E", "UTF8", "-N")
+
+    def _do(self, name: str, *arguments: str) -> None:
+        command = [*self._as, str(self._bin / name), *arguments]
+        subprocess.run(command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c shared_buffers=16MB"
+        self._do("pg_ctl", "start", "-w", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-o", options)
+
+    def kill(self) -> None:
+        """Kill the server's first process; its others follow it as soon as they notice."""
+        process = int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(process, signal.SIGKILL)
+        wait_for(lambda: not listens("127.0.0.1", self.port))
+
+    def start_again(self) -> None:
+        """Once its old processes are gone: before that, the server refuses to start on their shared memory."""
+        for _ in range(100):
+            with suppress(subprocess.CalledProcessError):
+                self.start()
+                return
+            time.sleep(0.2)
+        pytest.fail((self.folder / "log").read_text())
+
+    def remove(self) -> None:
+        with suppress(subprocess.CalledProcessError):
+            self._do("pg_ctl", "stop", "-m", "immediate", "-D", str(self.folder / "data"))
+        shutil.rmtree(self.folder, ignore_errors=True)

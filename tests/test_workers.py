@@ -231,6 +231,15 @@ def test_feeds_are_given_back_when_the_broker_does_not_take_them(tmp_path: Path,
     fleet.close()
 
 
+def test_a_command_that_polls_by_itself_leaves_alone_what_is_on_its_way_to_workers(fleet_of: MakeFleet, site: Site) -> None:
+    fleet = fleet_of("redis", feeds=3)
+    fleet.app.subscribed()
+    fleet.app.store.claims.claim([2], 600)
+    assert [outcome.name for outcome in fleet.app.fetch()] == ["f0", "f2"]
+    assert set(site.counts()) == {"/f0", "/f2"}
+    assert fleet.app.store.claims.claim([1, 2, 3], 600) == [1, 3]
+
+
 def test_a_host_is_asked_by_one_worker_at_a_time_and_spaced(fleet_of: MakeFleet, site: Site) -> None:
     delay = 0.2
     fleet = fleet_of("redis", feeds=8, more=f"host_delay = {delay}\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -156,6 +156,11 @@ class HostGate:
                 if self.line_seconds is not None and self.monotonic() - begun > self.line_seconds:
                     raise TurnPassedError(f"Another worker asks {host}, and this feed's turn did not come in this round.")
                 await self.sleep(min(seconds, _LOOK_SECONDS))
+
+    async def expect(self, hosts: Collection[str]) -> None:
+        """Be told which hosts will be asked."""
+        if self.turns is not None:
+            await self.turns.take_free(hosts)
 
     async def leave(self) -> None:
         """Let other processes ask the hosts; the pause after the last request is theirs to keep, too."""
