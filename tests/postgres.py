@@ -73,6 +73,13 @@ def url_of(schema: str) -> str:
     return f"{base}{'&' if '?' in base else '?'}options={options}"
 
 
+def schema_of(url: str) -> str:
+    """The schema that an address of `url_of` names."""
+    found = re.search(rf"{_MINE}_\w+", url)
+    assert found is not None
+    return found[0]
+
+
 @contextmanager
 def new_schema(name: str) -> Iterator[str]:
     """The address of an empty schema, which goes when the test is done."""

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -76,6 +76,8 @@ class _Known:
 
 def take_in(connection: Connection, groups: Sequence[Sequence[tuple[int, Item]]], now: datetime) -> Taken:
     """Store what feeds show: groups (polls) of pairs of feed id and item, in order. Of a feed's items that are one, the first wins."""
+    if connection.dialect.name == "postgresql":
+        groups = [[(feed_id, _storable(item)) for feed_id, item in group] for group in groups]
     batch = _look_up(connection, [pair for group in groups for pair in group], now)
     done = []
     for group in groups:
@@ -85,6 +87,14 @@ def take_in(connection: Connection, groups: Sequence[Sequence[tuple[int, Item]]]
         done.append(batch.since(before))
     _write(connection, batch)
     return Taken(done, batch.ids)
+
+
+def _storable(item: Item) -> Item:
+    """The item with the key and link that the database will give back: by these it is known again."""
+    from aggregator.store.postgres import storable
+
+    key, link = storable(item.key), item.canonical_link and storable(item.canonical_link)
+    return item if key == item.key and link == item.canonical_link else replace(item, key=key, canonical_link=link)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,15 +120,22 @@ class Maintenance:
     def prune_to(self, most_bytes: int, *, chunk: int = 2000) -> Pruned:
         """Forget the items that arrived first until what is stored takes no more than so many bytes, or only kept ones are left."""
         done = Pruned()
-        while self._used_bytes() > most_bytes:
-            with self._db.writing(Guard.STORIES, Guard.ITEMS) as connection:
-                query = select(t.items.c.id, t.items.c.arrived_at).where(~_KEPT).order_by(t.items.c.arrived_at, t.items.c.id).limit(chunk)
-                rows = connection.execute(query).all()
-                if not rows:
-                    break
-                stories, topics = _forget(connection, [row.id for row in rows], rows[-1].arrived_at)
-            done = Pruned(done.items + len(rows), done.stories + stories, done.topics + topics)
+        while (used := self._used_bytes()) > most_bytes:
+            left = max(chunk, int(self.sizes()[0] * (used - most_bytes) / used))  # measured anew when about so many are gone
+            while left > 0:
+                gone = self._prune_oldest(min(chunk, left))
+                done = Pruned(done.items + gone.items, done.stories + gone.stories, done.topics + gone.topics)
+                left -= gone.items
+                if not gone.items:
+                    return done
         return done
+
+    def _prune_oldest(self, most: int) -> Pruned:
+        i = t.items.c
+        with self._db.writing(Guard.STORIES, Guard.ITEMS) as connection:
+            rows = connection.execute(select(i.id, i.arrived_at).where(~_KEPT).order_by(i.arrived_at, i.id).limit(most)).all()
+            stories, topics = _forget(connection, [row.id for row in rows], rows[-1].arrived_at) if rows else (0, 0)
+        return Pruned(len(rows), stories, topics)
 
     def _used_bytes(self) -> int:
         with self._db.reading() as connection:

@@ -108,7 +108,8 @@ class _Sum:
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         for row in rows:
             self._count += 1
-            self._hash.update(json.dumps(list(row), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+            line = json.dumps(list(row), ensure_ascii=False, separators=(",", ":"), default=bytes.hex)
+            self._hash.update(line.encode("utf-8", "surrogatepass"))
 
     def so_far(self) -> tuple[int, str]:
         return self._count, self._hash.hexdigest()

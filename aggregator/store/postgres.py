@@ -81,6 +81,8 @@ _BY_TEXT: tuple[tuple[str, str], ...] = (
         "does not answer: nothing listens there; start the server, or correct the address",
     ),
     ("ssl (connection )?is required|does not support ssl|ssl error|no encryption|certificate", _SECURE),
+    ("closed the connection|connection is (closed|lost)|terminating connection|could not (receive|send)|consuming input", _GONE),
+    ("unreachable|no route", _GONE),
     ("timeout expired", "did not answer in time; see that it can be reached, or allow more by store.connect_timeout"),
 )
 """The same by a part of the message, for what goes wrong before there is an SQLSTATE."""
@@ -114,6 +116,7 @@ class Postgres:
             connect_args=self._connect_args(),
         )
         event.listen(engine, "connect", self._set_up)
+        event.listen(engine, "begin", _begin)
         return engine
 
     def _connect_args(self) -> dict[str, Any]:
@@ -141,11 +144,10 @@ class Postgres:
             raise StoreError(f"{self.name} keeps text as {encoding}; make a database with `createdb --encoding=UTF8 --template=template0`.")
 
     def reader(self, engine: Engine) -> Engine:
-        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        return engine.execution_options(reading=True)
 
     def writer(self, engine: Engine) -> Engine:
-        # each statement sees what others have stored by then; what must not change meanwhile is behind a guard
-        return engine.execution_options(isolation_level="READ COMMITTED")
+        return engine
 
     def guard(self, connection: Connection, guards: tuple[Guard, ...]) -> None:
         for guard in guards:
@@ -163,7 +165,10 @@ class Postgres:
         if state is None and not isinstance(error, self._broken):
             known = None  # the driver's own complaint
         elif state is None:
-            known = next((sentence for part, sentence in _BY_TEXT if re.search(part, message, re.IGNORECASE)), _GONE)
+            found = (sentence for part, sentence in _BY_TEXT if re.search(part, message, re.IGNORECASE))
+            known = next(found, f"cannot be reached ({message.splitlines()[0] if message else 'no reason given'}); see docs/postgresql.md")
+        elif "during recovery" in message:
+            known = _READ_ONLY
         elif state == "57014":
             known = _SLOW if "timeout" in message else "stopped this work because somebody cancelled it; try again"
         else:
@@ -213,6 +218,16 @@ class Postgres:
             return holder
 
 
+def _begin(connection: Connection) -> None:
+    from psycopg import IsolationLevel
+
+    driver: Any = connection.connection.driver_connection
+    reading = connection.get_execution_options().get("reading", False)
+    # a writer's statements each see what others have stored by then; what must not change meanwhile is behind a guard
+    driver.isolation_level = IsolationLevel.REPEATABLE_READ if reading else IsolationLevel.READ_COMMITTED
+    driver.read_only = True if reading else None  # None: as the server says
+
+
 def _name_of(url: URL) -> str:
     """The address without password and options."""
     host = url.host or url.query.get("host") or ""
@@ -220,11 +235,18 @@ def _name_of(url: URL) -> str:
     return f"postgresql://{f'{url.username}@' if url.username else ''}{where}/{url.database or ''}"
 
 
-def _text_dumper() -> Any:
+def storable(text: str) -> str:
     """Text as the server can hold it. It refuses NUL, and UTF-8 has no halves of surrogate pairs; both become U+FFFD.
 
-    Neither comes through the doors of this program, and SQLite would keep the first: one feed with it must not stop the others.
+    Neither comes through the doors of this program: should one do so, it must not stop what else is stored with it.
     """
+    if text.isascii():
+        return text.replace("\0", "\ufffd") if "\0" in text else text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+
+
+def _text_dumper() -> Any:
+    """What psycopg calls for each text it sends."""
     from psycopg.types.string import StrDumper
 
     class TextDumper(StrDumper):
@@ -232,7 +254,7 @@ def _text_dumper() -> Any:
             try:
                 data = obj.encode()
             except UnicodeEncodeError:
-                data = obj.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+                return storable(obj).encode()
             return data.replace(b"\0", b"\xef\xbf\xbd") if b"\0" in data else data
 
     return TextDumper

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, exists, select, text
+from sqlalchemy import URL, Connection, exists, select, text
 
 from aggregator.errors import StoreError
 from aggregator.store import tables as t
@@ -128,7 +128,7 @@ class PostgresCare:
         """Without the password: everybody on this machine may see what programs are started with."""
         url = self._postgres.url
         query = {name: value for name, value in url.query.items() if name not in ("password", "options", "application_name")}
-        return url.set(drivername="postgresql", password=None, query=query).render_as_string(hide_password=False)
+        return URL.create("postgresql", url.username, None, url.host, url.port, url.database, query).render_as_string(hide_password=False)
 
     def _environment(self) -> dict[str, str]:
         url = self._postgres.url

@@ -142,13 +142,35 @@ def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, keep: tuple[str, ...] = ()) -> None:
-    """Insert rows; where the primary key is there already, replace all other columns but those in `keep`."""
+    """Insert rows; where the primary key is there already, replace all other columns but those in `keep`. All rows name the same."""
     if not rows:
         return
-    statement = _insert(connection, table)
+    names = tuple(rows[0])
+    if connection.dialect.name == "postgresql":
+        sql, columns = _upsert_arrays(table, names, keep, connection.dialect)
+        arrays = [[row[name] if to is None else to(row[name]) for row in rows] for name, to in columns]
+        connection.exec_driver_sql(sql, tuple(arrays))
+        return
+    statement = sqlite.insert(table)
     primary = [column.name for column in table.primary_key]
-    replaced = {name: statement.excluded[name] for name in rows[0] if name not in primary and name not in keep}
+    replaced = {name: statement.excluded[name] for name in names if name not in primary and name not in keep}
     connection.execute(statement.on_conflict_do_update(index_elements=primary, set_=replaced), rows)
+
+
+_Columns = tuple[tuple[str, Callable[[Any], Any] | None], ...]
+"""Columns in the order of a statement, each with what makes its values the driver's."""
+
+
+@lru_cache
+def _upsert_arrays(table: Table, names: tuple[str, ...], keep: tuple[str, ...], dialect: Dialect) -> tuple[str, _Columns]:
+    """One statement for all rows, each column an array: a third of what a statement for each row costs. PostgreSQL only."""
+    columns = [table.c[name] for name in names]
+    primary = [column.name for column in table.primary_key]
+    arrays = ", ".join(f"%s::{str(column.type.compile(dialect)).partition(' COLLATE')[0]}[]" for column in columns)
+    replaced = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in primary and name not in keep)
+    quoted, keys = (", ".join(f'"{name}"' for name in some) for some in (names, primary))
+    sql = f'INSERT INTO "{table.name}" ({quoted}) SELECT * FROM unnest({arrays}) ON CONFLICT ({keys}) DO UPDATE SET {replaced}'
+    return sql, tuple((column.name, column.type.dialect_impl(dialect).bind_processor(dialect)) for column in columns)
 
 
 def insert_many(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -172,7 +194,7 @@ def insert_plain(connection: Connection, table: Table, rows: Sequence[tuple[Any,
 
 
 @lru_cache
-def _plain_insert(table: Table, dialect: Dialect) -> tuple[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]:
+def _plain_insert(table: Table, dialect: Dialect) -> tuple[str, _Columns]:
     """The statement, and its values in order with how each becomes the driver's."""
     types = ((column.name, column.type.dialect_impl(dialect).bind_processor(dialect)) for column in table.columns)
     return str(table.insert().compile(dialect=dialect)), tuple(types)
@@ -190,12 +212,8 @@ def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows; those whose primary key is there already stay as they are."""
     if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
-
-
-def _insert(connection: Connection, table: Table) -> Any:
-    """An INSERT that may say ON CONFLICT; both kinds of database have the same."""
-    return (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(insert(table).on_conflict_do_nothing(), rows)
 
 
 def delete_by(connection: Connection, column: Column[Any], values: Iterable[Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -39,33 +38,58 @@ def with_one_more(folder: Path, more: str = "pass") -> Path:
     return folder
 
 
-def schema_of(path: Path) -> tuple[dict[str, object], str | None, set[str], list[tuple[str, int]]]:
-    database = Database(str(path))
+@pytest.fixture(params=["sqlite", "postgres"])
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database that nothing was ever put into."""
+    return str(request.getfixturevalue("bare_postgres_url")) if request.param == "postgres" else str(tmp_path / "store.db")
+
+
+def schema_of(url: str | Path) -> tuple[dict[str, object], str | None, set[str], list[tuple[str, int]]]:
+    database = Database(str(url))
     with database.reading() as connection:
         described = describe_schema(connection)
         revision = current_revision(connection, database)
+        virtual: set[str] = set()
+        if database.path:
+            virtual = set(connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%%'").scalars())
+        meta = [(key, value) for key, value in connection.exec_driver_sql("SELECT key, value FROM meta ORDER BY key")]
     database.close()
-    with sqlite3.connect(path) as raw:
-        virtual = {sql for (sql,) in raw.execute("SELECT sql FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'")}
-        meta = raw.execute("SELECT key, value FROM meta ORDER BY key").fetchall()
     return described, revision, virtual, meta
 
 
-def test_a_new_schema_equals_a_migrated_one(tmp_path: Path) -> None:
+def change(url: str, statement: str) -> None:
+    database = Database(url)
+    with database.writing() as connection:
+        connection.exec_driver_sql(statement)
+    database.close()
+
+
+def test_a_new_schema_equals_a_migrated_one(bare_url: str, tmp_path: Path) -> None:
     from alembic import command
     from alembic.config import Config
 
-    open_store(str(tmp_path / "new.db"), now=NOW).close()
-    database = Database(str(tmp_path / "migrated.db"))
+    database = Database(bare_url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with database.writing() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    migrated = schema_of(bare_url)
+    drop_all(database)
     database.close()
-    made, migrated = schema_of(tmp_path / "new.db"), schema_of(tmp_path / "migrated.db")
+    open_store(bare_url, now=NOW).close()
+    made = schema_of(bare_url)
     assert made == migrated
     assert len(made[0]) > 12
+
+
+def drop_all(database: Database) -> None:
+    if database.path:
+        database.path.unlink()
+        return
+    with database.writing() as connection:
+        for name in database.kind.tables(connection):
+            connection.exec_driver_sql(f'DROP TABLE "{name}" CASCADE')
 
 
 def test_opening_again_changes_nothing_and_loads_no_alembic(tmp_path: Path) -> None:
@@ -81,57 +105,54 @@ def test_opening_again_changes_nothing_and_loads_no_alembic(tmp_path: Path) -> N
     assert path.read_bytes() == before
 
 
-def test_an_older_database_is_copied_aside_and_upgraded_with_its_data(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    with open_store(str(path), now=NOW) as store:
+def test_an_older_database_is_upgraded_with_its_data_a_file_after_a_copy(bare_url: str, tmp_path: Path) -> None:
+    with open_store(bare_url, now=NOW) as store:
         poll(store, "a", [item("k")])
         group(store, [1])
-    database = Database(str(path))
+    database = Database(bare_url)
     done = ensure_schema(database, now=NOW, copy_aside=True, folder=with_one_more(tmp_path / "migrations"))
     with database.reading() as connection:
         assert connection.exec_driver_sql("SELECT note FROM hosts").all() == []
         assert connection.exec_driver_sql("SELECT count(*) FROM items").scalar() == 1
     database.close()
     assert (done.before, done.after, done.changed) == (revisions()[-1], "9999", True)
+    if "://" in bare_url:
+        assert done.copy is None
+        return
     assert done.copy is not None
     assert done.copy.name == f"store.db.before-upgrade-{revisions()[-1]}-20231227T120000Z"
     with open_store(str(done.copy), now=NOW) as old:
         assert [one.key for one in old.items.export()] == ["k"]
 
 
-def test_a_migration_that_fails_leaves_the_old_schema(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    open_store(str(path), now=NOW).close()
-    before = schema_of(path)
-    database = Database(str(path))
+def test_a_migration_that_fails_leaves_the_old_schema(bare_url: str, tmp_path: Path) -> None:
+    open_store(bare_url, now=NOW).close()
+    before = schema_of(bare_url)
+    database = Database(bare_url)
     folder = with_one_more(tmp_path / "migrations", 'raise RuntimeError("half-way")')
     with pytest.raises(RuntimeError, match="half-way"):
         ensure_schema(database, now=NOW, copy_aside=False, folder=folder)
     database.close()
-    assert schema_of(path) == before
+    assert schema_of(bare_url) == before
 
 
-def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    open_store(str(path), now=NOW).close()
-    with sqlite3.connect(path) as raw:
-        raw.execute("UPDATE alembic_version SET version_num = '9999'")
-    raw.close()
-    with pytest.raises(SchemaError, match=r"store\.db was written by a newer version .* update the program"):
-        open_store(str(path), now=NOW)
-    assert [each.name for each in tmp_path.iterdir()] == ["store.db"]
-    assert schema_of(path)[1] == "9999"
+def test_a_newer_database_is_refused_and_left_alone(bare_url: str, tmp_path: Path) -> None:
+    open_store(bare_url, now=NOW).close()
+    change(bare_url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaError, match=r"was written by a newer version .* update the program"):
+        open_store(bare_url, now=NOW)
+    assert [each.name for each in tmp_path.iterdir() if "before" in each.name] == []
+    assert schema_of(bare_url)[1] == "9999"
 
 
-def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "other.db"
-    with sqlite3.connect(path) as raw:
-        raw.execute("CREATE TABLE bookmarks (url)")
-    raw.close()
-    with pytest.raises(StoreError, match=r"other\.db is a database of another program; name another file"):
-        open_store(str(path), now=NOW)
-    with sqlite3.connect(path) as raw:
-        assert raw.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
+def test_a_database_of_another_program_is_refused_and_left_alone(bare_url: str) -> None:
+    change(bare_url, "CREATE TABLE bookmarks (url TEXT)")
+    with pytest.raises(StoreError, match=r"is a database of another program; name another (file|one)"):
+        open_store(bare_url, now=NOW)
+    database = Database(bare_url)
+    with database.reading() as connection:
+        assert database.kind.tables(connection) == {"bookmarks"}
+    database.close()
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -197,10 +218,27 @@ def test_a_damaged_database_is_named(tmp_path: Path) -> None:
             list(store.items.export())
 
 
-def test_processes_that_open_a_new_database_together_all_succeed(tmp_path: Path) -> None:
+def test_processes_that_open_a_new_database_together_all_succeed(bare_url: str) -> None:
     code = (
         "from datetime import datetime, UTC; from aggregator.store.opening import open_store\n"
-        f"open_store({str(tmp_path / 'store.db')!r}, now=datetime.now(UTC)).close()"
+        f"open_store({bare_url!r}, now=datetime.now(UTC)).close()"
     )
+    assert run_together(code) == [(b"", 0)] * 4
+
+
+def test_processes_that_upgrade_a_database_together_upgrade_it_once(bare_url: str, tmp_path: Path) -> None:
+    open_store(bare_url, now=NOW).close()
+    folder = with_one_more(tmp_path / "migrations")
+    code = (
+        "from pathlib import Path; from tests.store.make import NOW\n"
+        "from aggregator.store.engine import Database; from aggregator.store.schema import ensure_schema\n"
+        f"database = Database({bare_url!r}); ensure_schema(database, now=NOW, copy_aside=False, folder=Path({str(folder)!r}))"
+    )
+    assert run_together(code) == [(b"", 0)] * 4
+    assert schema_of(bare_url)[1] == "9999"
+
+
+def run_together(code: str) -> list[tuple[bytes, int]]:
+    """What four processes said and how they ended."""
     running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE) for _ in range(4)]
-    assert [(each.communicate()[1], each.returncode) for each in running] == [(b"", 0)] * 4
+    return [(each.communicate()[1], each.returncode) for each in running]
