@@ -84,6 +84,7 @@ class Steps:
         from dramatiq.errors import Retry
 
         claims, me, seconds = self.app.store.claims, self.app.team.name, self.app.settings.workers.lease
+        ids = [int(id_) for id_ in ids]  # the broker may have been written to by others
         taken = claims.take(ids, me, seconds, self.app.clock())
         try:
             left = self._poll(taken)

@@ -2,10 +2,11 @@
 
     replay server, a PostgreSQL and a Redis of our own | one process alone | daemon and 1, 2, 4 workers | feeds/s, what the server saw
     a stream, repeated with other words | one engine for each number of active items | items/s, memory
+    a stream | one engine for all, one for each language | stories of the one against the other
 
-Run it as `python bench/scale.py [--workers 1,2,4] [--copies 10] [--organise-items 1000000]`; bench/README.md says how to read it. Each
-source of the stream is a host of its own (127.0.0.2 and on), so that the spacing of requests to a host can be seen in what the server
-noted. Processor time counts, not the clock, on a machine that does other things as well.
+Run it as `python bench/scale.py [--workers 1,2,4] [--copies 10] [--organise-items 1000000] [--shards]`; bench/README.md says how to
+read it. Each source of the stream is a host of its own (127.0.0.2 and on), so that the spacing of requests to a host can be seen in
+what the server noted. Processor time counts, not the clock, on a machine that does other things as well.
 """
 
 from __future__ import annotations
@@ -281,12 +282,51 @@ def organising(shared: Path, sizes: list[int]) -> None:
             )
 
 
+def sharding(shared: Path) -> None:
+    """Prints what becomes of the stories when each language has an organiser of its own, against one for all."""
+    from speed import bare_engine
+    from stories import READ_AT, read_rows
+
+    from aggregator.archive import to_item
+    from aggregator.stories.evaluate import evaluate
+
+    golds = [row for name in ("gold-2023-12-26", "gold-pl-2023-12-27") for row in read_rows(shared / "data" / f"{name}.jsonl.gz")]
+    rows = read_rows(shared / STREAM)
+    language = {row["link"]: (row.get("language") or "").partition("-")[0] for row in rows}
+
+    def group(part: list[dict[str, Any]]) -> tuple[dict[str, int], float]:
+        links = {row["link"] for row in part}
+        labels = [row for row in golds if row["link"] in links]
+        options = {"make_item": lambda row: to_item(row, READ_AT), "make_engine": lambda history: bare_engine(), "timer": time.process_time}
+        found = evaluate(part, labels, **options)
+        return {row.link: row.story for row in found.assigned}, found.scores["items_per_second"]
+
+    whole, rate = group(rows)
+    members: dict[int, set[str]] = {}
+    for link, story in whole.items():
+        members.setdefault(story, set()).add(language[link])
+    mixed = sum(len(languages) > 1 for languages in members.values())
+    print(f"one for all: {len(rows):,} items, {rate:.0f} items/s, {mixed} of {len(members):,} stories in more than one language")
+    apart: dict[str, int] = {}
+    for name in sorted({*language.values()}):
+        part = [row for row in rows if language[row["link"]] == name]
+        if len(part) < 500:  # no label among them, perhaps
+            continue
+        found, rate = group(part)
+        first = len(apart) * 1_000_000
+        apart |= {link: first + story for link, story in found.items()}
+        print(f"{name or 'unsaid':11}  {len(part):,} items, {rate:.0f} items/s")
+    common = {link: whole[link] for link in apart}
+    print(f"apart against together: B-cubed F1 {agreement(common, apart):.4f} over {len(apart):,} items")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", default="1,2,4", help="numbers of workers (default 1,2,4); empty: do not poll")
     parser.add_argument("--copies", type=int, default=10, help="how many times over the 296 feeds are served")
     parser.add_argument("--batch", type=int, default=50, help="feeds in one task (default: the setting's)")
     parser.add_argument("--organise-items", type=int, default=0, help="up to how many active items one organiser is measured")
+    parser.add_argument("--shards", action="store_true", help="group each language apart, against all together")
     parser.add_argument("--shared", type=Path, default=shared_folder())
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -300,6 +340,8 @@ def main() -> int:
     good = polling(shared, [int(part) for part in asked.workers.split(",")], asked.copies, asked.batch) if asked.workers else True
     if asked.organise_items:
         organising(shared, [size for size in ITEMS if size <= asked.organise_items] or [asked.organise_items])
+    if asked.shards:
+        sharding(shared)
     return 0 if good else 1
 
 

@@ -279,6 +279,25 @@ def test_a_task_that_fails_again_and_again_is_put_aside_where_status_sees_it(fle
     queues.close()
 
 
+def test_what_a_stranger_puts_into_a_queue_polls_nothing(fleet_of: MakeFleet, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dramatiq
+
+    monkeypatch.setattr("aggregator.tasks.RETRIES", 0)
+    fleet = fleet_of("redis", feeds=2)
+    fleet.app.subscribed()
+    queues = Queues(fleet.app.settings, Steps(fleet.app, Heartbeat({})).by_name())
+    worker = dramatiq.Worker(queues.broker, worker_threads=1, worker_timeout=50)
+    worker.start()
+    name, fetch = queues.full_name("fetch"), "fetch_batch"
+    for actor, arguments in (("os.system", ("true",)), (fetch, ("1 OR 1=1",)), (fetch, (["1; DROP TABLE feeds"],)), (fetch, ())):
+        queues.broker.enqueue(dramatiq.Message(queue_name=name, actor_name=actor, args=arguments, kwargs={}, options={}))
+    queues.send(fetch, [1, 2])  # nobody has claimed them: a poll that is not due does not come to be by being sent
+    wait_for(lambda: queues.states()[0].dead == 4 and not queues.states()[0].unacked)
+    assert site.asked == []
+    worker.stop()
+    queues.close()
+
+
 # --- the one writer of stories ----------------------------------------------------------------------------------------
 
 
