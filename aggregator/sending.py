@@ -66,7 +66,7 @@ class SendingDaemon(Daemon):
     def _send_due(self) -> None:
         app, fetch = self.app, self.app.settings.fetch
         due = due_feeds(app.subscribed(), app.store.feeds.states(), app.clock())
-        claimed = set(app.store.claims.claim([each.state.id for each in due], self._claim_seconds()))
+        claimed = set(app.store.claims.claim({each.state.id: each.state.last_attempt_at for each in due}, self._claim_seconds()))
         spaced = fetch.host_delay is not None or fetch.host_connections is not None
         mine: list[DueFeed] = [each for each in due if each.state.id in claimed]
         unsent = set(claimed)

@@ -55,8 +55,8 @@ class Team:
 
     def claimed(self, due: Sequence[DueFeed]) -> list[DueFeed]:
         """Those of the feeds that no worker has or is about to get, kept from them while they are polled here."""
-        claims, ids = self.app.store.claims, [each.state.id for each in due]
-        mine = claims.take(claims.claim(ids, _ALONE_SECONDS), self.name, _ALONE_SECONDS, self.app.clock()).states
+        claims, seen = self.app.store.claims, {each.state.id: each.state.last_attempt_at for each in due}
+        mine = claims.take(claims.claim(seen, _ALONE_SECONDS), self.name, _ALONE_SECONDS, self.app.clock()).states
         fresh = {state.id: state for state in mine}
         return [replace(each, state=fresh[each.state.id]) for each in due if each.state.id in fresh]
 

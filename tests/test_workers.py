@@ -34,6 +34,7 @@ from aggregator.tasks import Queues
 from aggregator.worker import Steps
 from tests.services import Command, broker_address, own_queues, wait_for
 from tests.shared import ROOT
+from tests.store.make import seen
 from tests.test_flow import OWN, WATCH, rss
 
 NOW = "2023-12-27T18:30:00Z"
@@ -227,17 +228,17 @@ def test_feeds_are_given_back_when_the_broker_does_not_take_them(tmp_path: Path,
         fleet.tick()
     with pytest.raises(BrokerError):
         fleet.daemon._send_due()
-    assert fleet.app.store.claims.claim([1, 2, 3], 60) == [1, 2, 3]
+    assert fleet.app.store.claims.claim(seen(fleet.app.store, [1, 2, 3]), 60) == [1, 2, 3]
     fleet.close()
 
 
 def test_a_command_that_polls_by_itself_leaves_alone_what_is_on_its_way_to_workers(fleet_of: MakeFleet, site: Site) -> None:
     fleet = fleet_of("redis", feeds=3)
     fleet.app.subscribed()
-    fleet.app.store.claims.claim([2], 600)
+    fleet.app.store.claims.claim(seen(fleet.app.store, [2]), 600)
     assert [outcome.name for outcome in fleet.app.fetch()] == ["f0", "f2"]
     assert set(site.counts()) == {"/f0", "/f2"}
-    assert fleet.app.store.claims.claim([1, 2, 3], 600) == [1, 3]
+    assert fleet.app.store.claims.claim(seen(fleet.app.store, [1, 2, 3]), 600) == [1, 3]
 
 
 def test_a_host_is_asked_by_one_worker_at_a_time_and_spaced(fleet_of: MakeFleet, site: Site) -> None:
@@ -245,7 +246,7 @@ def test_a_host_is_asked_by_one_worker_at_a_time_and_spaced(fleet_of: MakeFleet,
     fleet = fleet_of("redis", feeds=8, more=f"host_delay = {delay}\n")
     app, queues = fleet.app, fleet.daemon.queues
     ids = [state.id for state in app.store.feeds.states().values()] or [state.id for state in _synced(app)]
-    app.store.claims.claim(ids, 600)
+    app.store.claims.claim(seen(app.store, ids), 600)
     for id_ in ids:  # as no daemon would: a host's feeds all over the place
         queues.send("fetch_batch", [id_])
     for _ in range(2):

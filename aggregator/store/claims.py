@@ -8,7 +8,7 @@ becomes due once more. A feed whose poll has ended has no claim, so a batch that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,16 +41,23 @@ class Claims:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def claim(self, ids: Sequence[int], seconds: float) -> list[int]:
-        """Claim for the queue those that nobody has, atomically over all processes. Returns their ids, in the order of `ids`."""
+    def claim(self, seen: Mapping[int, datetime | None], seconds: float) -> list[int]:
+        """Claim for the queue those that nobody has and nobody has polled since they were seen, atomically over all processes.
+
+        `seen` is when each was last attempted, as the caller saw it. Returns the ids in its order.
+        """
         claimed: set[int] = set()
         with self._db.writing() as connection:
             now = wall(connection)
             free = _f.claimed_by.is_(None) | (_f.claimed_until <= now)
             values = {"claimed_by": QUEUE, "claimed_until": now + timedelta(seconds=seconds)}
-            for part in chunks(ids):
-                claimed |= _change(connection, _f.id.in_(part) & free, values)
-        return [id_ for id_ in ids if id_ in claimed]
+            for part in chunks(seen):
+                query = select(_f.id, _f.last_attempt_at).where(_f.id.in_(part), free).order_by(_f.id).with_for_update(skip_locked=True)
+                # one that was polled after it was seen to be due is due no more
+                same = [row.id for row in connection.execute(query) if row.last_attempt_at == seen[row.id]]
+                connection.execute(update(t.feeds).where(_f.id.in_(same)).values(values))
+                claimed |= set(same)
+        return [id_ for id_ in seen if id_ in claimed]
 
     def take(self, ids: Sequence[int], holder: str, seconds: float, at: datetime) -> Taken:
         """Take what waits in the queue, what is the holder's own and what was left behind, and note the attempt (`at`, program's

@@ -13,7 +13,7 @@ from aggregator.model import Feed, StoryChanges
 from aggregator.store.claims import QUEUE
 from aggregator.store.opening import Store, open_store
 from aggregator.store.stories import WRITER
-from tests.store.make import NOW, group, item, poll
+from tests.store.make import NOW, group, item, keep, poll, seen
 
 LONG, SHORT = 600.0, 0.05
 
@@ -105,8 +105,8 @@ def names(store: Store, ids: list[int], holder: str, seconds: float = LONG) -> l
 
 
 def test_a_feed_is_claimed_once_and_taken_once(three: Store) -> None:
-    assert three.claims.claim([1, 2], LONG) == [1, 2]
-    assert three.claims.claim([3, 2, 1], LONG) == [3]
+    assert three.claims.claim(seen(three, [1, 2]), LONG) == [1, 2]
+    assert three.claims.claim(seen(three, [3, 2, 1]), LONG) == [3]
     assert names(three, [2, 1], "ann") == ["beta", "alpha"]
     taken = three.claims.take([1, 2, 3], "bob", LONG, NOW)
     assert [state.name for state in taken.states] == ["gamma"]
@@ -114,20 +114,29 @@ def test_a_feed_is_claimed_once_and_taken_once(three: Store) -> None:
     assert three.feeds.state("alpha").last_attempt_at == NOW
 
 
+def test_a_feed_that_was_polled_since_it_was_seen_to_be_due_is_not_claimed_again(three: Store) -> None:
+    before = seen(three, [1, 2])
+    three.claims.claim(before, LONG)
+    names(three, [1], "ann")
+    keep(three, three.feeds.state("alpha"))
+    assert three.claims.claim(before, LONG) == []
+    assert three.claims.claim(seen(three, [1, 2]), LONG) == [1]
+
+
 def test_what_nobody_claimed_is_not_taken(three: Store) -> None:
     assert names(three, [1, 2, 3], "ann") == []
 
 
 def test_a_poll_that_ended_has_no_claim(three: Store) -> None:
-    three.claims.claim([1, 2], LONG)
+    three.claims.claim(seen(three, [1, 2]), LONG)
     names(three, [1, 2], "ann")
     poll(three, "alpha", [item("one")])
     assert names(three, [1, 2], "ann") == ["beta"]  # the same batch once more, after a crash
-    assert three.claims.claim([1, 2], LONG) == [1]
+    assert three.claims.claim(seen(three, [1, 2]), LONG) == [1]
 
 
 def test_what_a_dead_worker_had_goes_to_another_when_its_claim_has_run_out(three: Store) -> None:
-    three.claims.claim([1], LONG)
+    three.claims.claim(seen(three, [1]), LONG)
     names(three, [1], "ann", SHORT)
     until(lambda: names(three, [1], "bob") == ["alpha"])
     assert three.claims.renew("ann", LONG) == 0
@@ -135,18 +144,18 @@ def test_what_a_dead_worker_had_goes_to_another_when_its_claim_has_run_out(three
 
 
 def test_what_a_worker_gives_back_is_taken_at_once(three: Store) -> None:
-    three.claims.claim([1, 2], LONG)
+    three.claims.claim(seen(three, [1, 2]), LONG)
     names(three, [1, 2], "ann")
     three.claims.release([1], "ann", LONG)
     three.claims.release([2], "bob")  # not bob's
     assert names(three, [1, 2], "bob") == ["alpha"]
     three.claims.release([2], "ann")
-    assert three.claims.claim([1, 2], LONG) == [2]
+    assert three.claims.claim(seen(three, [1, 2]), LONG) == [2]
 
 
 def test_the_queues_claims_run_out_unless_renewed(three: Store) -> None:
-    three.claims.claim([1], SHORT)
-    until(lambda: three.claims.claim([1], LONG) == [1])
+    three.claims.claim(seen(three, [1]), SHORT)
+    until(lambda: three.claims.claim(seen(three, [1]), LONG) == [1])
     assert three.claims.renew(QUEUE, LONG) == 1
 
 
