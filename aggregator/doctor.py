@@ -83,9 +83,12 @@ class Doctor:
         return Finding("database", "ok", f"{self.app.store.name} is sound")
 
     def disk(self) -> Finding:
-        path = self.app.store.path
-        if path is None:
+        path, store = self.app.store.path, self.app.store
+        if path is None and store.in_memory:
             return Finding("disk", "ok", "the database is in memory")
+        if path is None:
+            says = f"{store.name} has {store.maintenance.sizes()[2] / 1e9:.2f} GB; the space there is its server's to watch"
+            return Finding("disk", "ok", says)
         free, size = shutil.disk_usage(path.parent).free, path.stat().st_size
         says = f"{free / 1e9:.1f} GB free beside {path}, which has {size / 1e9:.2f} GB"
         if free < max(2 * size, 200_000_000):  # an upgrade copies the database, a vacuum writes it anew

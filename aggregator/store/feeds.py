@@ -111,7 +111,13 @@ _ROW = t.feeds.c.id == bindparam("row")
 _UNCLAIMED = {"claimed_by": None, "claimed_until": None}
 _LEARN = update(t.feeds).where(_ROW).values({name: bindparam(name) for name in (*LEARNED_COLUMNS, "publisher")} | _UNCLAIMED)
 _RENAME = update(t.feeds).where(_ROW).values(publisher=bindparam("publisher"))
-_ROWS = select(t.feeds.c.id, t.feeds.c.url, t.feeds.c.publisher).where(t.feeds.c.id.in_(bindparam("ids", expanding=True)))
+# locked in the order of their ids, as wherever several are changed: two processes that lock in different orders wait for each other
+_ROWS = (
+    select(t.feeds.c.id, t.feeds.c.url, t.feeds.c.publisher)
+    .where(t.feeds.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(t.feeds.c.id)
+    .with_for_update()
+)
 
 
 def write_states(connection: Connection, states: Sequence[tuple[FeedState, str]]) -> None:
@@ -119,9 +125,10 @@ def write_states(connection: Connection, states: Sequence[tuple[FeedState, str]]
 
     When the url was edited while the poll ran, its answer says nothing about the new one. Raises NotFoundError.
     """
-    rows = {row.id: row for part in chunks(state.id for state, _ in states) for row in connection.execute(_ROWS, {"ids": part})}
+    ids = sorted(state.id for state, _ in states)
+    rows = {row.id: row for part in chunks(ids) for row in connection.execute(_ROWS, {"ids": part})}
     learned, renamed = [], []
-    for state, publisher in sorted(states, key=lambda each: each[0].id):  # all lock rows in one order, so nobody waits in a ring
+    for state, publisher in states:
         row = rows.get(state.id)
         if row is None:
             raise NotFoundError(f"the feed “{state.name}” is not in the database; `aggregator feeds list` shows them all")
@@ -195,10 +202,12 @@ def _changes(row: Row[Any], feed: Feed) -> dict[str, Any]:
 
 
 def _carry_out(connection: Connection, plan: _Plan, now: datetime) -> None:
+    for part in chunks(sorted(plan.changes)):
+        connection.execute(_ROWS, {"ids": part})
     renamed = [{"row": id_, "to": f"\x01{id_}"} for id_, change in plan.changes.items() if "name" in change]
     if renamed:  # out of each other's way first: names may have been swapped
         connection.execute(update(t.feeds).where(t.feeds.c.id == bindparam("row")).values(name=bindparam("to")), renamed)
-    for id_, change in sorted(plan.changes.items()):
+    for id_, change in plan.changes.items():
         connection.execute(update(t.feeds).where(t.feeds.c.id == id_).values(change))
     if plan.new:
         connection.execute(t.feeds.insert(), [_new_row(feed, now) for feed in plan.new])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Connection, String, Uuid, bindparam, cast, exists, func, select, tuple_, update
+from sqlalchemy import ARRAY, BigInteger, Connection, String, Uuid, bindparam, cast, exists, func, select, true, tuple_, update
 
 from aggregator.model import Ingested, Item
 from aggregator.store import tables as t
@@ -34,8 +34,11 @@ def _hash(key: Any) -> Any:
 
 _a, _i = t.appearances.c, t.items.c
 _HAVE_SHOWN = select(t.feeds.c.id).where(t.feeds.c.id.in_(bindparam("feeds", expanding=True)), exists().where(_a.feed_id == t.feeds.c.id))
-_SHOWN = select(_a.feed_id, _a.key, _i.id, _i.feed_id, _i.content_hash, _i.title)
-_BY_KEY = _SHOWN.select_from(t.appearances.outerjoin(t.items)).where(tuple_(_a.feed_id, _a.key).in_(bindparam("keys", expanding=True)))
+_BY_KEY = (
+    select(_a.feed_id, _a.key, _i.id, _i.feed_id, _i.content_hash, _i.title)
+    .select_from(t.appearances.outerjoin(t.items))
+    .where(tuple_(_a.feed_id, _a.key).in_(bindparam("keys", expanding=True)))
+)
 _BY_LINK = (
     select(_i.canonical_link, _i.id, _i.feed_id, _i.content_hash, _i.title)
     .where(_i.canonical_link.in_(bindparam("links", expanding=True)))
@@ -47,14 +50,21 @@ _QUEUE = t.unsorted_items.insert().from_select(["item_id"], select(_i.id).where(
 _APPEAR = t.appearances.insert().from_select(
     ["feed_id", "key", "item_id", "link", "seen_at"], select(_i.feed_id, _i.key, _i.id, _i.link, _i.arrived_at).where(_FROM_FIRST)
 )
-# on PostgreSQL the same by the hash of a key, which is what the index holds there
+# on PostgreSQL the same by the hash of a key, which is what the index holds there; key by key, since its planner would rather hash
+# all the keys there are
 _asked = (
     func.unnest(bindparam("feeds", type_=ARRAY(BigInteger)), bindparam("keys", type_=ARRAY(String)))
     .table_valued("feed", "key", name="asked")
     .render_derived()
 )
-_BY_KEY_HASH = _SHOWN.select_from(_asked.join(t.appearances, _a.feed_id == _asked.c.feed).outerjoin(t.items)).where(
-    _hash(_a.key) == _hash(_asked.c.key), _a.key == _asked.c.key
+_one = (
+    select(_a.feed_id, _a.key, _a.item_id)
+    .where(_a.feed_id == _asked.c.feed, _hash(_a.key) == _hash(_asked.c.key), _a.key == _asked.c.key)
+    .limit(1)
+    .lateral("one")
+)
+_BY_KEY_HASH = select(_one.c.feed_id, _one.c.key, _i.id, _i.feed_id, _i.content_hash, _i.title).select_from(
+    _asked.join(_one, true()).outerjoin(t.items, _i.id == _one.c.item_id)
 )
 _STILL_SHOWN = (
     update(t.appearances)

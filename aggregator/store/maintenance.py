@@ -42,12 +42,14 @@ class Maintenance:
     def check(self) -> list[str]:
         """What is wrong, a sentence each; empty when all is well."""
         with self._db.reading() as connection:
+            self._db.kind.unhurry(connection)
             found = self._care.damage(connection)
             if found:  # the rest would stumble over it
                 return [*found, "Restore a backup, or save what can be read with `aggregator items export`."]
             found += self._care.strays(connection)
             found += [sentence.format(n) for query, sentence in _COUNTS if (n := connection.scalar(query))]
         with self._db.writing() as connection:  # FTS5 checks itself by an INSERT
+            self._db.kind.unhurry(connection)
             if not index_is_whole(connection):
                 found.append("The search index does not fit the items; `aggregator db vacuum` builds it anew.")
         return found
@@ -60,6 +62,7 @@ class Maintenance:
         if copy is not None:
             self._care.copy(copy, damaged=True)
         with self._db.writing(Guard.FEEDS, Guard.STORIES, Guard.ITEMS) as connection:
+            self._db.kind.unhurry(connection)
             self._care.reindex(connection)
             lines = self._care.damage(connection)
             if lines:
@@ -166,6 +169,7 @@ class Maintenance:
         """Give free space back to the disk and build the search index anew. Returns bytes before and after."""
         before = self.stats().file_bytes
         with self._db.writing(Guard.ITEMS) as connection:
+            self._db.kind.unhurry(connection)
             rebuild_index(connection)
             tidy_index(connection)
         self._care.compact()

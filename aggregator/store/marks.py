@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, select
 from aggregator.model import Mark
 from aggregator.store import tables as t
 from aggregator.store.engine import Database
-from aggregator.store.rows import columns_of
+from aggregator.store.rows import columns_of, upsert
 
 _FIELDS = tuple(t.marks.c[name] for name in Mark.__dataclass_fields__)
 
@@ -27,8 +27,7 @@ class Marks:
     def save(self, mark: Mark) -> None:
         """A target carries one mark; a second one takes the first one's place."""
         with self._db.writing() as connection:
-            connection.execute(t.marks.delete().where(_same(mark.kind, mark.target_id)))
-            connection.execute(t.marks.insert(), columns_of(mark))
+            upsert(connection, t.marks, [columns_of(mark)])
 
     def remove(self, kind: str, target_id: int) -> bool:
         """Whether there was one."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolError
 
 from aggregator.errors import LockedError, StoreError
@@ -101,6 +102,7 @@ class Postgres:
             raise StoreError("a database on PostgreSQL needs its driver: pip install 'aggregator[postgres]'") from error
         self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
         self.breaches: tuple[type[Exception], ...] = (psycopg.IntegrityError,)
+        self._all_errors: tuple[type[Exception], ...] = (psycopg.Error, DBAPIError, PoolError)
         self._broken = (psycopg.OperationalError, psycopg.InterfaceError)
         self.url, self.options = url.set(drivername="postgresql+psycopg"), options
         self.name = _name_of(url)
@@ -121,7 +123,7 @@ class Postgres:
 
     def _connect_args(self) -> dict[str, Any]:
         options, given = self.options, self.url.query
-        told = given.get("options", "")
+        told = _joined(given.get("options"), " ")
         limits = {"statement_timeout": options.statement_timeout_seconds, "lock_timeout": options.lock_timeout_seconds}
         words = [f"-c {name}={round(seconds * 1000)}" for name, seconds in limits.items() if name not in told]
         usual = {
@@ -134,7 +136,7 @@ class Postgres:
         }
         return {name: value for name, value in usual.items() if name not in given} | {
             "client_encoding": "utf8",
-            "options": " ".join([*([told] if isinstance(told, str) else told), *words]).strip(),
+            "options": " ".join([told, *words]).strip(),
         }
 
     def _set_up(self, connection: Driver[Any], _: Any) -> None:
@@ -152,6 +154,9 @@ class Postgres:
     def guard(self, connection: Connection, guards: tuple[Guard, ...]) -> None:
         for guard in guards:
             connection.exec_driver_sql(_GUARDED[guard])
+
+    def unhurry(self, connection: Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
 
     def tables(self, connection: Connection) -> set[str]:
         return set(connection.scalars(_TABLES))
@@ -205,8 +210,8 @@ class Postgres:
             except BaseException:
                 connection.close()
                 raise
-        except self.errors as error:
-            raise self.explain(error) from error
+        except self._all_errors as error:
+            raise self.explain(getattr(error, "orig", None) or error) from error
         if wait or (row is not None and row[0]):
             return connection
         connection.close()
@@ -230,9 +235,14 @@ def _begin(connection: Connection) -> None:
 
 def _name_of(url: URL) -> str:
     """The address without password and options."""
-    host = url.host or url.query.get("host") or ""
-    where = (f"[{host}]" if ":" in str(host) else str(host)) + (f":{url.port}" if url.port else "")
+    host = url.host or _joined(url.query.get("host"), ",")
+    where = (f"[{host}]" if ":" in host else host) + (f":{url.port}" if url.port else "")
     return f"postgresql://{f'{url.username}@' if url.username else ''}{where}/{url.database or ''}"
+
+
+def _joined(value: str | Sequence[str] | None, by: str) -> str:
+    """What an address says once or several times."""
+    return value if isinstance(value, str) else by.join(value or ())
 
 
 def storable(text: str) -> str:

@@ -24,6 +24,8 @@ _INVALID = text(
     " WHERE NOT i.indisvalid AND c.relnamespace = CAST(current_schema() AS regnamespace) ORDER BY 1"
 )
 _FILE_BYTES = text("SELECT coalesce(sum(pg_total_relation_size(CAST(name AS regclass))), 0) FROM unnest(CAST(:names AS text[])) AS name")
+_WITH_INDEXES = 1.27
+"""Bytes of packed tables and indexes for each byte of rows: measured on 11,488 items in 8,015 stories."""
 _ROW_BYTES = 28
 """Beside a row's values: its header and its pointer in the page (section 73.6 of PostgreSQL's manual)."""
 _NAMES = [*(table.name for table in t.metadata.sorted_tables), "items_fts"]
@@ -65,7 +67,8 @@ class PostgresCare:
 
     def used_bytes(self, connection: Connection) -> int:
         """What the rows take, with their indexes' share: files do not become smaller when rows go."""
-        return sum(int(connection.execute(text(statement)).scalar_one()) for statement in _USED)
+        rows = sum(int(connection.execute(text(statement)).scalar_one()) for statement in _USED)
+        return round(_WITH_INDEXES * rows)
 
     def reindex(self, connection: Connection) -> None:
         for statement in _REINDEX:
@@ -87,8 +90,10 @@ class PostgresCare:
             before = driver.autocommit
             driver.autocommit = True  # VACUUM runs in no transaction
             try:
+                driver.execute("SET statement_timeout = 0")
                 for statement in statements:
                     driver.execute(statement)
+                driver.execute("RESET statement_timeout")
             finally:
                 driver.autocommit = before
 

@@ -66,12 +66,17 @@ def _changed(connection: Connection, column: Any, target: Any, sentence: str) ->
     return sentence.format(count) if count else ""
 
 
+def _inserted(connection: Connection, statement: Any) -> int:
+    # SQLAlchemy keeps it of an INSERT only when asked to, and says -1 on some drivers
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+
+
 def _requeued(connection: Connection) -> str:
     """Items in no story wait for one."""
     lost = select(t.items.c.id).where(
         ~exists().where(t.memberships.c.item_id == t.items.c.id), ~exists().where(t.unsorted_items.c.item_id == t.items.c.id)
     )
-    count = connection.execute(insert(t.unsorted_items).from_select(["item_id"], lost)).rowcount
+    count = _inserted(connection, insert(t.unsorted_items).from_select(["item_id"], lost))
     return f"{count} items wait for a story again." if count else ""
 
 
@@ -84,7 +89,7 @@ def _reappeared(connection: Connection) -> str:
     mine = select(i.id).where(same).limit(1).scalar_subquery()
     again = connection.execute(update(t.appearances).where(a.item_id.is_(None), exists().where(unseen)).values(item_id=mine)).rowcount
     lost = select(i.feed_id, i.key, i.id, i.link, i.arrived_at).where(nowhere, ~exists().where(same))
-    count = connection.execute(insert(t.appearances).from_select(["feed_id", "key", "item_id", "link", "seen_at"], lost)).rowcount
+    count = _inserted(connection, insert(t.appearances).from_select(["feed_id", "key", "item_id", "link", "seen_at"], lost))
     count += again
     return f"{count} items appear again in the feed that had them first." if count else ""
 

@@ -103,6 +103,7 @@ def _migrate(database: Database, folder: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     with database.writing(Guard.SCHEMA) as connection:
+        database.kind.unhurry(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -80,6 +80,9 @@ class Sqlite:
     def guard(self, connection: Connection, guards: tuple[Guard, ...]) -> None:
         """Nothing: there is one writer."""
 
+    def unhurry(self, connection: Connection) -> None:
+        """Nothing: statements take as long as they take."""
+
     def explain(self, error: BaseException) -> StoreError:
         """The sentence for what SQLite reported."""
         message = str(error)

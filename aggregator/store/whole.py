@@ -82,6 +82,7 @@ class Whole:
                     f"{name} holds a whole store, which only an empty one can take in; name a new database with --database, "
                     "or export the items alone"
                 )
+            self._db.kind.unhurry(connection)
             connection.execute(t.meta.delete())
             count = _fill(connection, _Reading(lines, name, self.revision), cleaning)
             for key, value in t.COUNTERS.items():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.store.opening import Store
+from aggregator.store.opening import Store, open_store
 from aggregator.store.query import Query, Term, parse_query, to_fts5
+from aggregator.store.scores import words_of
+from tests import postgres
 from tests.store.make import HOUR, NOW, item, poll
 
 TITLES = {
@@ -95,3 +99,92 @@ def test_fts5_takes_every_text(text: str) -> None:
 ENGINE = sqlite3.connect(":memory:")
 ENGINE.execute("CREATE VIRTUAL TABLE words USING fts5(title, summary, tokenize='unicode61 remove_diacritics 2')")
 ENGINE.execute("INSERT INTO words VALUES ('a b', 'c')")
+
+
+# --- the words of both kinds of database are the same --------------------------------------------------------------------------
+
+
+def words_of_fts5(text: str) -> list[str]:
+    engine = sqlite3.connect(":memory:")
+    engine.execute("CREATE VIRTUAL TABLE texts USING fts5(text, tokenize='unicode61 remove_diacritics 2')")
+    engine.execute("CREATE VIRTUAL TABLE found USING fts5vocab(texts, instance)")
+    engine.execute("INSERT INTO texts VALUES (?)", (text,))
+    return [term for (term,) in engine.execute("SELECT term FROM found ORDER BY offset")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Café culture in KRAKÓW", ["cafe", "culture", "in", "krakow"]),
+        ("cafe\u0301 na\u0308he", ["cafe", "nahe"]),
+        ("Łódź, Straße, ŒUVRE", ["łodz", "straße", "œuvre"]),
+        ("ΟΔΥΣΣΕΥΣ Ὀδυσσεύς", ["οδυσσευσ", "ὀδυσσεύσ"]),
+        ("Ёлка й", ["ёлка", "й"]),
+        ("東京で地震 5.5%", ["東京で地震", "5", "5"]),
+        ("C++ e-mail l'eau O'Neil's a_b", ["c", "e", "mail", "l", "eau", "o", "neil", "s", "a", "b"]),
+        ("½ x² №7 \ue001\U000f0001", ["½", "x²", "7", "\ue001\U000f0001"]),
+        ("नमस्ते दुनिया", ["नमस", "त", "द", "न", "य"]),
+        ("… — “” !", []),
+    ],
+)
+def test_the_words_of_a_text(text: str, words: list[str]) -> None:
+    assert words_of(text) == words_of_fts5(text) == words
+
+
+# SQLite's tables of characters are older than Python's: only what both know
+_KNOWN = st.characters(max_codepoint=0x17FF, categories=("L", "N", "P", "Zs", "Sm"), exclude_characters="\u01e0\u01e1\u0378\u0379")
+
+
+@given(st.text(_KNOWN.filter(lambda char: known_to_fts5(char)), max_size=30))
+def test_any_text_has_the_words_that_fts5_finds_in_it(text: str) -> None:
+    assert words_of(text) == words_of_fts5(text)
+
+
+def known_to_fts5(char: str) -> bool:
+    """Assigned, with its small letter, in Unicode 6.1, which is what FTS5's tables were made from."""
+    import unicodedata
+
+    return unicodedata.ucd_3_2_0.category(char) != "Cn" and unicodedata.ucd_3_2_0.category(char) == unicodedata.category(char)
+
+
+WORDS = ("port", "ports", "Strike", "strikes", "café", "Kraków", "krakowski", "a", "the", "5.5%", "e-mail", "東京", "Straße")
+_TERMS = ("po*", "stri*", "krak*", '"strike port"', '"the port"', '"a strike"*', "-port", "-the", '-"port strike"', "-stri*", "c++")
+_QUERY = st.lists(
+    st.sampled_from(
+        [*WORDS, "po*", "stri*", "krak*", '"strike port"', '"the port"', '"a strike"*', "-port", "-the", '-"port strike"', "-stri*", "c++"]
+    ),
+    min_size=1,
+    max_size=4,
+).map(" ".join)
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[tuple[Store, Store]]:
+    """The same two hundred items in a file's index and in PostgreSQL's."""
+    draw = random.Random(5)
+    pieces = [
+        item(
+            str(number),
+            " ".join(draw.choices(WORDS, k=draw.randint(1, 9))),
+            summary=" ".join(draw.choices(WORDS, k=draw.randint(0, 30))),
+            at=NOW - timedelta(hours=draw.randint(0, 900)),
+        )
+        for number in range(200)
+    ]
+    with postgres.new_schema("search") as url, open_store("sqlite://", now=NOW) as lite, open_store(url, now=NOW) as server:
+        for store in (lite, server):
+            poll(store, "a", pieces)
+        yield lite, server
+
+
+@settings(max_examples=150, deadline=None)
+@given(query=_QUERY)
+def test_both_kinds_of_database_find_the_same_in_the_same_order(both: tuple[Store, Store], query: str) -> None:
+    lite, server = both
+    assert found(server, query, 500) == found(lite, query, 500)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=60) | st.text(alphabet="\"*-() ^:{}+.aé\x00'&|!<>\\\\NEAR", max_size=40))
+def test_postgresql_takes_every_text(both: tuple[Store, Store], text: str) -> None:
+    found(both[1], text)
