@@ -10,20 +10,17 @@ import asyncio
 import gc
 import gzip
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aggregator.clock import ProgramClock
 from aggregator.errors import ConfigError, DeliveryError, NotFoundError, UsageError
-from aggregator.lock import file_lock, lock_holder
 from aggregator.model import DigestPlan, DigestRecord, Feed, FeedOutcome, Period
 from aggregator.settings import ConfigLocation, Settings, find_config, load_settings
 from aggregator.times import parse_moment
@@ -35,8 +32,9 @@ if TYPE_CHECKING:
     from aggregator.feeds.discover import Candidate
     from aggregator.feeds.subscriptions import Subscriptions
     from aggregator.fulltext import PagesRead
+    from aggregator.locks import Locks
     from aggregator.marking import Marking
-    from aggregator.model import Correction, Digest, JsonObject, Phase, Story
+    from aggregator.model import Correction, Digest, DueFeed, JsonObject, Phase, Story
     from aggregator.pipeline import Heard, Organise
     from aggregator.ports import Courier, Parser
     from aggregator.publishing import Publishing, Sent
@@ -46,6 +44,7 @@ if TYPE_CHECKING:
     from aggregator.stories.engine import History, StoryEngine
     from aggregator.stories.evaluate import Evaluation
     from aggregator.subscribing import AddedFeed, CheckedFeed, FeedStatus, ImportResult, Subscribing
+    from aggregator.team import Team
     from aggregator.upkeep import Upkeep
 
 T = TypeVar("T")
@@ -147,8 +146,9 @@ class App:
     def renewed(self) -> App:
         """The same program with the settings as the file has them now; the clock goes on. Raises ConfigError."""
         settings = load_settings(self.location.path, self._environ, self._overrides)
-        if settings.database != self.settings.database:
-            raise ConfigError("another database counts from the next start on", file=str(self.location.path), key="database")
+        for key in ("database", "broker"):
+            if settings.value(key) != self.settings.value(key):
+                raise ConfigError(f"another {key} counts from the next start on", file=str(self.location.path), key=key)
         app = App(settings, self.location, self.clock, self._environ)
         app._overrides = self._overrides
         return app
@@ -213,7 +213,15 @@ class App:
         from aggregator.rounds import Round
 
         folder = self.location.feeds_path.parent
-        return Round(self.settings.fetch, self.store, lambda: self.parser, self.clock, self._environ, folder, line_seconds)
+        turns = self.team.turns() if self.settings.broker else None
+        return Round(self.settings.fetch, self.store, lambda: self.parser, self.clock, self._environ, folder, line_seconds, turns)
+
+    @cached_property
+    def team(self) -> Team:
+        """This process among others, where there is a broker."""
+        from aggregator.team import Team
+
+        return Team(self)
 
     @cached_property
     def _organise(self) -> Organise:
@@ -226,39 +234,14 @@ class App:
         return make_engine(self.settings, self.store.items.history, corrections=self.store.corrections.all())
 
     def _organise_lock(self) -> AbstractContextManager[None]:
-        return self._lock("organise", True)
+        return self.locks.hold("organise", True)
 
-    def _lock(self, what: str, wait: bool) -> AbstractContextManager[None]:
-        if self._on_server:
-            return self.store.lock(what, wait=wait)
-        safe = what if re.fullmatch(r"[\w-]{1,80}", what, re.ASCII) else sha256(what.encode()).hexdigest()[:16]
-        return file_lock(self._beside_database(f"{safe}.lock"), wait=wait)
+    @cached_property
+    def locks(self) -> Locks:
+        """Locks between processes, of the kind that this installation needs."""
+        from aggregator.locks import Locks
 
-    def single_instance(self) -> AbstractContextManager[None]:
-        """Held by the daemon: one for each database. Raises LockedError."""
-        refusal = "the daemon is already running on this database"
-        if self._on_server:
-            return self.store.lock("run", wait=False, refusal=refusal)
-        return file_lock(self._beside_database("run.lock"), wait=False, refusal=refusal)
-
-    def daemon_process(self) -> int | None:
-        """The process of the daemon that runs on this database."""
-        if self._on_server:
-            found = re.search(r"process (\d+)", self.store.lock_holder("run") or "")
-            return int(found[1]) if found else None
-        return lock_holder(self._beside_database("run.lock"))
-
-    @property
-    def _on_server(self) -> bool:
-        """Whether the database is one that several machines share: then it holds the locks, too."""
-        return re.match(r"postgres(ql)?(\+\w+)?://", self.settings.database) is not None
-
-    def _beside_database(self, suffix: str) -> Path:
-        database = self.settings.database
-        if "://" in database and not database.startswith("sqlite:///"):
-            return self.location.data_folder / f"{sha256(database.encode()).hexdigest()[:12]}.{suffix}"
-        path = Path(database.removeprefix("sqlite:///"))
-        return path.with_name(f"{path.name}.{suffix}")
+        return Locks(self)
 
     def describe(self) -> str:
         """For the log: what this program runs on."""
@@ -296,19 +279,34 @@ class App:
         feeds = self._named(names)
         due = due_feeds(feeds, self.store.feeds.states(), self.clock(), force=force)
         wanting = [feed for feed in feeds if feed.full_text and feed.enabled]
+        if self.settings.broker:
+            due = self.team.claimed(due)
         if planned is not None:
             planned(len(due))
-        outcomes: list[FeedOutcome] = []
-        if due or wanting:
-            self._round = self._new_round(line_seconds)
-            try:
-                outcomes, read = self._round.run(due, wanting, heard)
-            finally:
-                self._round = None
-            if pages is not None and read is not None:
-                pages(read)
+        outcomes = self.poll(due, wanting, heard=heard, line_seconds=line_seconds, pages=pages)
         if organise:
             self.organise()
+        return outcomes
+
+    def poll(
+        self,
+        due: Sequence[DueFeed],
+        wanting: Sequence[Feed],
+        *,
+        heard: Heard | None = None,
+        line_seconds: float | None = None,
+        pages: Callable[[PagesRead], None] | None = None,
+    ) -> list[FeedOutcome]:
+        """Poll just these, and read the pages that new items of the `wanting` feeds lack; see `fetch`."""
+        if not (due or wanting):
+            return []
+        self._round = self._new_round(line_seconds)
+        try:
+            outcomes, read = self._round.run(due, wanting, heard)
+        finally:
+            self._round = None
+        if pages is not None and read is not None:
+            pages(read)
         return outcomes
 
     def add_feed(self, draft: Feed, *, dry_run: bool = False) -> AddedFeed:
@@ -504,7 +502,7 @@ class App:
 
     def naming(self, name: str) -> AbstractContextManager[None]:
         """Held from choosing a digest of what is new to recording it: no other process offers the same under that name."""
-        return self._lock(f"digest-{name}", True)
+        return self.locks.hold(f"digest-{name}", True)
 
     def record_digest(self, digest: Digest, format: str) -> None:
         """Note that a digest was delivered: the next one of that name begins where it ended."""
@@ -532,7 +530,7 @@ class App:
         from aggregator.digest.render import render
         from aggregator.publishing import Publishing
 
-        return Publishing(self.store.digests, self._choose, render, self._courier, self._lock, lambda: uuid.uuid4().hex)
+        return Publishing(self.store.digests, self._choose, render, self._courier, self.locks.hold, lambda: uuid.uuid4().hex)
 
     def publish(self) -> list[DigestRecord]:
         """Make the digests whose time has come since their last one, each once however long ago that was."""

@@ -46,7 +46,7 @@ log = logging.getLogger("aggregator.daemon")
 
 _MIN_REAL_TICK_SECONDS = 0.05
 # a replay at a high speed would otherwise tick without pause
-_LINE_SECONDS = 60.0
+LINE_SECONDS = 60.0
 """Of a host with very many feeds only those are polled in one round whose turn comes in this time; the others stay due, and all
 other hosts' feeds do not wait for them."""
 _WATCH_SECONDS = 1.0
@@ -91,7 +91,7 @@ class Daemon:
         )
         self.app.expect_digests()
         self._add_jobs(scheduler)
-        signals = _Signals({signal.SIGTERM: self.stop_asked, signal.SIGINT: self.stop_asked, signal.SIGHUP: self.reload_asked})
+        signals = Signals({signal.SIGTERM: self.stop_asked, signal.SIGINT: self.stop_asked, signal.SIGHUP: self.reload_asked})
         with signals, self._listening():
             scheduler.start()
             log.info("started: %s", self.app.describe())
@@ -232,7 +232,7 @@ class Daemon:
         self._write_metrics()
 
     def _poll(self) -> list[FeedOutcome]:
-        outcomes = self.app.fetch(organise=False, heard=self._heard, line_seconds=_LINE_SECONDS, pages=log_pages)
+        outcomes = self.app.fetch(organise=False, heard=self._heard, line_seconds=LINE_SECONDS, pages=log_pages)
         grouped = self.app.organise(self._going_on)
         self.counters.grouped_items += grouped
         if grouped:
@@ -307,7 +307,7 @@ def _signature(path: Path | None) -> tuple[int, int, int] | None:
     return (found.st_ino, found.st_size, found.st_mtime_ns) if found else None
 
 
-class _Signals:
+class Signals:
     """While it lasts, signals set events; outside the main thread (tests) nothing is changed."""
 
     def __init__(self, events: dict[signal.Signals, threading.Event]) -> None:

@@ -1,6 +1,6 @@
 """EDGE: looks at everything the program needs and says what to do about what is wrong.
 
-    settings | feed list | database | disk | clock | secrets | mail server and webhook | network | daemon | feeds
+    settings | feed list | database | disk | clock | secrets | mail server and webhook | network | broker and workers | daemon | feeds
 
 Each check is one function that gives one Finding; none changes anything but the database's schema, which every opening upgrades.
 """
@@ -51,6 +51,8 @@ class Doctor:
         checks: list[Callable[[], Finding]] = [self.settings, self.feed_list, self.database, self.disk, self.clock, self.secrets]
         if self.network:
             checks += [self.targets, self.names, self.time_of_others]
+        if self.app.settings.broker:
+            checks.append(self.broker)
         for check in [*checks, self.daemon, self.feeds, self.deliveries]:
             name = check.__name__.replace("_", " ")
             try:
@@ -163,10 +165,22 @@ class Doctor:
             return Finding("time of others", "fault", says, "set the machine's clock; `timedatectl` says whether it is synchronised")
         return Finding("time of others", "ok", f"{urlsplit(feed.url).hostname} agrees to {abs((theirs - here).total_seconds()):.0f} s")
 
+    def broker(self) -> Finding:
+        """Whether it answers, whether somebody works, and whether tasks were given up."""
+        team = self.app.team.status()
+        if team.error:
+            return Finding("broker", "fault", team.error, "start it, or correct the setting broker; nothing is lost meanwhile")
+        if not team.alive:
+            return Finding("broker", "fault", f"{team.broker} answers, but no worker was heard of lately", "`aggregator worker` starts one")
+        if dead := sum(queue.dead for queue in team.queues):
+            says = f"{dead} tasks were given up after many tries"
+            return Finding("broker", "warning", says, "the workers' logs say why; what was not done is sent again by itself")
+        return Finding("broker", "ok", f"{team.broker} answers, {team.alive} workers")
+
     # --- how it runs --------------------------------------------------------------------------------------------------------
 
     def daemon(self) -> Finding:
-        process = self.app.daemon_process()
+        process = self.app.locks.daemon_process()
         if process is None:
             return Finding("daemon", "warning", "it does not run", "`aggregator run` starts it; docs/aggregator.service is a systemd unit")
         return Finding("daemon", "ok", f"it runs as process {process}")

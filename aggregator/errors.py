@@ -9,6 +9,7 @@ AggregatorError                     exit code 1
 ├── ArchiveError (ValueError)       exit code 1: a line of an archive cannot be imported; names file and line
 ├── StoreError (RuntimeError)       exit code 1: the database cannot be read or written
 │   └── SchemaError                 exit code 1: the database is newer than this program
+├── BrokerError (OSError)            exit code 1: the broker of the workers cannot be used
 ├── LockedError (RuntimeError)      exit code 1: another instance holds the lock
 └── DeliveryError (OSError)         exit code 1: a digest could not be written or sent
 """
@@ -74,6 +75,10 @@ class StoreError(AggregatorError, RuntimeError):
 
 class SchemaError(StoreError):
     """The database was written by a newer version of this program."""
+
+
+class BrokerError(AggregatorError, OSError):
+    """The broker cannot be reached, or refused the work."""
 
 
 class LockedError(AggregatorError, RuntimeError):

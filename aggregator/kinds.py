@@ -23,6 +23,13 @@ Zone = Annotated[str, Meta(extra={"says": 'the IANA name of a time zone, such as
 ProxyUrl = Annotated[
     str, Meta(pattern=r"^$|^(https?|socks5h?)://\S+$", extra={"says": 'a proxy URL such as "http://proxy.example:3128" (empty: none)'})
 ]
+BrokerUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^$|^(rediss?|amqps?)://\S+$",
+        extra={"says": 'the address of a Redis or RabbitMQ server such as "redis://localhost" or "amqp://localhost" (empty: none)'},
+    ),
+]
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 TimeOfDay = Annotated[str, Meta(pattern=f"^{_CLOCK}$", extra={"says": 'a time of day such as "07:00"'})]
 TimeOrNever = Annotated[str, Meta(pattern=f"^$|^{_CLOCK}$", extra={"says": 'a time of day such as "03:30" (empty: never)'})]

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from aggregator.model import FeedOutcome
 from aggregator.publishing import Sent
-from aggregator.status import Status
+from aggregator.status import Status, TeamStatus
 
 
 @dataclass
@@ -68,9 +68,27 @@ def to_metrics(status: Status, counters: Counters | None = None) -> str:
             [({"digest": each.name}, each.next_at.timestamp()) for each in status.digests],
         ),
         _one("deliveries_waiting", "gauge", "Digests that are not delivered yet.", len(status.waiting)),
+        *(_of_team(status.team) if status.team else []),
         *(_counted(counters) if counters else []),
     ]
     return "".join(found)
+
+
+def _of_team(team: TeamStatus) -> list[str]:
+    states = {"alive": team.alive, "silent": len(team.workers) - team.alive}
+    tasks = [
+        ({"queue": queue.name, "state": state}, count)
+        for queue in team.queues
+        for state, count in (("waiting", queue.waiting), ("taken", queue.unacked), ("dead", queue.dead))
+        if count is not None
+    ]
+    done = [({"worker": worker.name, "what": what}, count) for worker in team.workers for what, count in sorted(worker.done.items())]
+    return [
+        _one("broker_up", "gauge", "Whether the broker answers.", int(team.error is None)),
+        _family("workers", "gauge", "Workers by whether they were heard of lately.", [({"state": name}, n) for name, n in states.items()]),
+        _family("queue_tasks", "gauge", "Tasks at the broker.", tasks),
+        _family("worker_done_total", "counter", "What each worker did since it started.", done),
+    ]
 
 
 def _counted(counters: Counters) -> list[str]:

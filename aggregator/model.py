@@ -182,6 +182,32 @@ class Reading:
     language: str | None = None
 
 
+# --- many processes ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A process that takes tasks. `doing` is empty while it waits; `done` counts what it did since it started."""
+
+    name: str
+    queues: tuple[str, ...]
+    started_at: datetime
+    seen_at: datetime
+    doing: str
+    done: Mapping[str, int]
+    silent_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """Tasks of one queue: waiting (those for later included), taken but not done (None where the broker does not tell), given up."""
+
+    name: str
+    waiting: int
+    unacked: int | None
+    dead: int
+
+
 # --- items -----------------------------------------------------------------------------------------------------------
 
 

@@ -96,6 +96,44 @@ class FeedStore(Protocol):
     def save_host_not_before(self, host: str, until: datetime) -> None: ...
 
 
+class LeaseStore(Protocol):
+    """What one process at a time may do, over all processes; see store/leases.py."""
+
+    def take(self, name: str, holder: str, seconds: float) -> float:
+        """0 when the holder has it now, else the seconds until it can be taken."""
+        ...
+
+    def take_free(self, names: Sequence[str], holder: str, seconds: float) -> set[str]:
+        """Those of the names that the holder has now."""
+        ...
+
+    def renew(self, holder: str, seconds: float) -> set[str]:
+        """The names of what the holder still has."""
+        ...
+
+    def give_back(self, holder: str, after_seconds: Mapping[str, float]) -> None: ...
+
+    def holder(self, name: str) -> str | None: ...
+
+
+class HostTurns(Protocol):
+    """Sees to it that a host is in one process at a time."""
+
+    async def take_free(self, hosts: Collection[str]) -> None:
+        """Take at once what can be had of these: each by itself would cost a commit."""
+        ...
+
+    async def take(self, host: str) -> float:
+        """0 when it is ours until the end of the round, else the seconds until it can be taken."""
+        ...
+
+    def has(self, host: str) -> bool: ...
+
+    async def leave(self, after_seconds: Mapping[str, float]) -> None:
+        """Give back all hosts; each may be asked again after its seconds (0 where there are none)."""
+        ...
+
+
 class ItemStore(Protocol):
     def known_links(self, feed: str, links: Sequence[str]) -> dict[str, str]:
         """For canonical links that this feed has shown before: the newest key it had there. Input of feeds/dedupe.identify."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aggregator.batching import hosts_to_hold
 from aggregator.feeds.connect import Network
 from aggregator.feeds.fetch import FetchLimits, HttpFetcher, make_secrets
 from aggregator.feeds.page_reader import PageProcess, is_installed
@@ -21,7 +22,7 @@ from aggregator.feeds.schedule import ScheduleLimits
 from aggregator.fulltext import FullTexts, PagesRead
 from aggregator.model import Clock, DueFeed, Feed, FeedOutcome
 from aggregator.pipeline import Heard, Ingest
-from aggregator.ports import Parser
+from aggregator.ports import HostTurns, Parser
 from aggregator.settings import FetchSettings
 from aggregator.store.opening import Store
 
@@ -40,26 +41,30 @@ class Round:
     environ: Mapping[str, str]
     folder: Path
     line_seconds: float | None = None
+    turns: HostTurns | None = None
 
     def __post_init__(self) -> None:
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
 
     @asynccontextmanager
-    async def ingest(self) -> AsyncIterator[Ingest]:
-        """The ingest pipe; the fetcher in it belongs to the running event loop."""
+    async def ingest(self, due: Sequence[DueFeed] = ()) -> AsyncIterator[Ingest]:
+        """The ingest pipe, for these feeds; the fetcher in it belongs to the running event loop."""
         settings, feeds = self.settings, self.store.feeds
         gate = HostGate(
             PolitenessLimits(settings.concurrency, settings.host_delay, settings.host_connections),
             self.line_seconds,
             not_before=feeds.host_not_before(),
             on_back_off=feeds.save_host_not_before,
+            turns=self.turns,
         )
         fetcher = HttpFetcher(_limits(settings), Network(), gate, make_secrets(self.environ, self.folder), clock=self.clock)
         schedule = ScheduleLimits(interval_seconds=settings.interval, slow_seconds=settings.max_interval)
         try:
+            await gate.expect(hosts_to_hold(due, spaced=settings.host_delay is not None or settings.host_connections is not None))
             yield Ingest(fetcher, self.parser(), feeds, self.store.items, schedule, random.random)
         finally:
             await fetcher.aclose()
+            await gate.leave()
 
     def run(self, due: Sequence[DueFeed], wanting: Sequence[Feed], heard: Heard | None) -> tuple[list[FeedOutcome], PagesRead | None]:
         """Poll `due`, then read the pages that new items of the `wanting` feeds lack; None without such feeds or the extra."""
@@ -82,7 +87,7 @@ class Round:
         task = asyncio.current_task()
         assert task is not None
         self._running = (asyncio.get_running_loop(), task)
-        async with self.ingest() as ingest:
+        async with self.ingest(due) as ingest:
             outcomes = await ingest.round(due, self.clock, heard)
             if sum(outcome.new for outcome in outcomes) >= _MANY:
                 ingest.parser.rest()

@@ -25,6 +25,7 @@ from msgspec import Meta, Struct, field
 from aggregator.errors import ConfigError
 from aggregator.kinds import (
     Addresses,
+    BrokerUrl,
     Bytes,
     BytesOrZero,
     Count,
@@ -61,6 +62,7 @@ from aggregator.kinds import (
     Zone,
 )
 from aggregator.patterns import problem_of
+from aggregator.text import without_password
 from aggregator.times import format_duration, parse_duration
 from aggregator.tomlfile import TomlError, did_you_mean, line_of, nearest, parse_toml, to_toml
 
@@ -185,6 +187,14 @@ class DaemonSettings(Struct, frozen=True):
     metrics_file: FilePath = ""
 
 
+class WorkersSettings(Struct, frozen=True):
+    """How work is shared among `aggregator worker` processes, where there is a broker."""
+
+    batch: Count = 50
+    lease: Duration = 60.0
+    prefix: Word = "aggregator"
+
+
 class WebSettings(Struct, frozen=True):
     """The pages of `aggregator serve`. `hosts`: further names under which they are reached, such as that of a proxy."""
 
@@ -220,6 +230,7 @@ class Settings(Struct, frozen=True):
     """All settings, effective: paths are absolute and defaults filled in. `origins` says where each key comes from."""
 
     database: FilePath = ""
+    broker: BrokerUrl = ""
     zone: Zone = ""
     fetch: FetchSettings = FetchSettings()
     stories: StoriesSettings = StoriesSettings()
@@ -232,6 +243,7 @@ class Settings(Struct, frozen=True):
     mail: MailSettings = MailSettings()
     webhook: WebhookSettings = WebhookSettings()
     daemon: DaemonSettings = DaemonSettings()
+    workers: WorkersSettings = WorkersSettings()
     web: WebSettings = WebSettings()
     retention: RetentionSettings = RetentionSettings()
     store: StoreSettings = StoreSettings()
@@ -283,12 +295,13 @@ _SECTIONS: dict[str, type[Struct]] = {
     "mail": MailSettings,
     "webhook": WebhookSettings,
     "daemon": DaemonSettings,
+    "workers": WorkersSettings,
     "web": WebSettings,
     "retention": RetentionSettings,
     "store": StoreSettings,
     "log": LogSettings,
 }
-_TOP = {"database": FilePath, "zone": Zone}
+_TOP = {"database": FilePath, "broker": BrokerUrl, "zone": Zone}
 _NAMED = re.compile(r"digests\.([a-z0-9][a-z0-9_-]{0,63})\.(\w+)")
 """The key of a digest by name."""
 _NAMED_KEYS = tuple(name for name in DigestSettings.__struct_fields__ if name != "name")
@@ -577,7 +590,7 @@ def _convert(key: str, value: Any, *, file: str, line: int | None) -> Any:
         example = to_toml(_written(_default(key), kind)) if _default(key) not in (None, "") else None
         wish = f"it takes {_says(kind)}" + (f"; the default is {example}" if example else "")
         detail = f" ({error})" if type(error) is ValueError and kind in (Zone, Patterns, Languages) else ""
-        raise ConfigError(f"{to_toml(value)} does not fit{detail}: {wish}", file=file, line=line, key=key) from None
+        raise ConfigError(f"{to_toml(without_password(value))} does not fit{detail}: {wish}", file=file, line=line, key=key) from None
     return converted
 
 
@@ -623,4 +636,4 @@ def _says(kind: Any) -> str:
 def _written(value: Any, kind: Any) -> Any:
     if kind in (Duration, DurationOrNone, MaybeDuration) and value is not None:
         return format_duration(value) if value == int(value) else value
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]+@", r"\1:***@", value) if isinstance(value, str) else value
+    return without_password(value)

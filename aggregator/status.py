@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aggregator.feeds.schedule import is_due
-from aggregator.model import Delivery, Feed, FeedState
+from aggregator.model import Delivery, Feed, FeedState, QueueState, WorkerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,28 @@ class FailingFeed:
 
 
 @dataclass(frozen=True, slots=True)
+class TeamStatus:
+    """The workers and what waits for them; `error` is what is wrong with the broker, whose queues are then unknown."""
+
+    broker: str
+    workers: tuple[WorkerState, ...]
+    queues: tuple[QueueState, ...]
+    error: str | None
+    lease_seconds: float
+
+    def is_alive(self, worker: WorkerState) -> bool:
+        """Whether it was heard of lately: it says something three times in each lease."""
+        return worker.silent_seconds < self.lease_seconds
+
+    @property
+    def alive(self) -> int:
+        return sum(map(self.is_alive, self.workers))
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What runs, what is next, what fails. `lag_seconds`: by how much the feed that has waited longest is overdue.
-    `waiting` is what could not be delivered yet."""
+    `waiting` is what could not be delivered yet; `team` is None where the daemon works alone."""
 
     feeds: int
     enabled: int
@@ -49,6 +68,7 @@ class Status:
     database: str
     database_bytes: int
     feed_list: str
+    team: TeamStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)

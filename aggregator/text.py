@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 # C0 (but for tab and newline), DEL, C1, the bidi controls, zero-width and other invisible format characters, BOM,
 # interlinear annotation, tag characters, lone surrogates and noncharacters. ZWJ and ZWNJ are judged by their neighbours below.
@@ -78,3 +79,11 @@ def bars(counts: Sequence[int], *, least_top: int = 1, levels: str = BLOCKS) -> 
     `levels` stands for the largest number, or for `least_top` when that is larger."""
     top = max((*counts, least_top))
     return "".join(levels[-(-n * (len(levels) - 1) // top)] for n in counts)
+
+
+_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@/\s]+@")
+
+
+def without_password(value: object) -> Any:
+    """A value as it may be shown: the password in an address is masked."""
+    return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value

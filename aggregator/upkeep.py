@@ -51,7 +51,7 @@ class Upkeep:
 
     def move_to(self, target: App, progress: Callable[[int, int], None] | None = None) -> Moved:
         """Copy everything into another, empty database. Raises StoreError, and LockedError while the daemon runs on either."""
-        with self.app.single_instance(), target.single_instance():
+        with self.app.locks.single_instance(), target.locks.single_instance():
             return self.app.store.move_to(target.store, progress)
 
     def whole(self) -> Iterator[str]:
@@ -87,10 +87,11 @@ class Upkeep:
             unsorted=unsorted,
             digests=tuple(map(self._digest, app.plans())),
             waiting=tuple(app.store.digests.waiting()),
-            daemon_process=app.daemon_process(),
+            daemon_process=app.locks.daemon_process(),
             database=app.store.name,
             database_bytes=file_bytes,
             feed_list=str(app.location.feeds_path),
+            team=app.team.status() if app.settings.broker else None,
         )
 
     def _digest(self, plan: DigestPlan) -> DigestStatus:

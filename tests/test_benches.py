@@ -92,3 +92,29 @@ def test_a_soak_sees_a_digest_that_is_missing_torn_or_made_twice(tmp_path: Path,
 def test_a_soak_sees_polls_that_come_too_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     soak = bench("soak", monkeypatch)
     assert soak.gaps({"times": {"/a": [[0, 0], [3600, 1], [5400, 2]], "/b": [[0, 0]]}}) == (1800, 4)
+
+
+class Noted:
+    """A replay server as the scale bench sees it."""
+
+    def __init__(self, times: dict[str, list[float]]) -> None:
+        self._times = times
+
+    def feeds(self) -> list[str]:
+        return [f"http://127.0.0.1:1{path}" for path in self._times]
+
+    def stats(self) -> dict[str, object]:
+        return {"times": {path: [[0.0, moment] for moment in moments] for path, moments in self._times.items()}}
+
+
+def test_the_scale_bench_sees_a_second_poll_a_short_pause_and_another_grouping(monkeypatch: pytest.MonkeyPatch) -> None:
+    scale = bench("scale", monkeypatch)
+    server = Noted({"/feeds/a-0a1b2c": [1.0, 5.0], "/feeds/a-0a1b2c-1": [1.02], "/feeds/b-ffffff": [1.5]})
+    found = scale.seen(server)
+    assert (found["requests"], found["most_polls"], found["seconds"]) == (4, 2, 4.0)
+    assert found["least_gap"] == pytest.approx(0.02)
+    hosts = [url.split("/")[2] for url in scale.feeds_by_name(server).values()]
+    assert hosts == ["127.0.0.2:1", "127.0.0.2:1", "127.0.0.3:1"]
+    assert scale.agreement({"a": 1, "b": 1, "c": 2}, {"a": 7, "b": 7, "c": 8}) == 1
+    assert scale.agreement({"a": 1, "b": 1, "c": 2}, {"a": 7, "b": 8, "c": 9}) < 1
+    assert scale.agreement({"a": 1, "b": 1}, {"a": 1}) < 1

@@ -126,8 +126,8 @@ def test_a_job_that_fails_does_not_end_the_daemon(tmp_path: Path, site: Site) ->
 
 
 def test_a_second_instance_is_refused(tmp_path: Path, site: Site) -> None:
-    with make_app(tmp_path, site, ["alpha"]) as app, make_app(tmp_path, site, ["alpha"]) as other, app.single_instance():
-        with pytest.raises(LockedError, match="already running"), other.single_instance():
+    with make_app(tmp_path, site, ["alpha"]) as app, make_app(tmp_path, site, ["alpha"]) as other, app.locks.single_instance():
+        with pytest.raises(LockedError, match="already running"), other.locks.single_instance():
             pass
         assert other.upkeep.status().daemon_process is not None
     assert make_app(tmp_path, site, ["alpha"]).upkeep.status().daemon_process is None

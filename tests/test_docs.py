@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -16,7 +17,7 @@ import click
 import pytest
 
 from aggregator.cli.main import cli
-from aggregator.settings import check_settings_text, known_keys
+from aggregator.settings import check_settings_text, known_keys, variable_of
 from tests.shared import ROOT
 
 DOCS = ROOT / "docs"
@@ -116,3 +117,16 @@ def test_the_pictures_are_there_and_load_nothing() -> None:
     assert "Blinken" in svg
     assert "url(http" not in svg
     assert all((DOCS / "pictures" / name).stat().st_size < 400_000 for name in ("digest-light.png", "digest-dark.png", "digest-phone.png"))
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "Containerfile", "aggregator.service", "aggregator-worker@.service"])
+def test_what_a_deployment_starts_can_be_typed(name: str) -> None:
+    text = (DOCS / name).read_text(encoding="utf-8")
+    lists = [json.loads(found) for found in re.findall(r"(?:command: |^CMD )(\[.*\])$", text, re.MULTILINE)]
+    found = [words for words in lists if words[0] != "redis-server"]
+    found += [shlex.split(line)[1:] for line in re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)]
+    assert len(found) == (4 if name == "compose.yaml" else 1)
+    for words in found:
+        parse(words)
+    for variable in re.findall(r"(AGGREGATOR_\w+): ", text):
+        assert variable in {variable_of(key) for key in known_keys()}

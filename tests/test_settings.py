@@ -73,7 +73,7 @@ def test_an_environment_variable_is_read_as_its_key_takes_it(variable: str, text
 def test_every_key_has_a_variable_that_is_understood() -> None:
     texts = {"database": "x.db", "zone": "UTC", "fetch.host_delay": "2s", "fetch.host_connections": "4", "fetch.proxy": "http://p:1"}
     texts |= {"digest.zone": "UTC", "digest.to": "ann@a.example", "mail.to": "ann@a.example", "mail.sender": "News <n@a.example>"}
-    texts |= {"digest.webhook": "http://w", "webhook.url": "http://w", "daemon.listen": "127.0.0.1:9469"}
+    texts |= {"broker": "redis://localhost", "digest.webhook": "http://w", "webhook.url": "http://w", "daemon.listen": "127.0.0.1:9469"}
     texts |= {"mail.password": "env:P", "webhook.secret": "file:/s", "interests.languages": "en, pl", "web.token": "env:T"}
     for key in known_keys():
         default = load_settings(None, HOME).value(key)
@@ -93,6 +93,15 @@ def test_every_key_has_a_variable_that_is_understood() -> None:
 def test_an_unknown_variable_is_refused_with_the_nearest_known_one(variable: str, hint: str) -> None:
     with pytest.raises(ConfigError, match=f"{variable}.*did you mean {hint}"):
         load_settings(None, HOME | {variable: "1"})
+
+
+def test_the_password_of_a_broker_is_never_shown() -> None:
+    settings = load_settings(None, HOME | {"AGGREGATOR_BROKER": "amqp://ann:geheim@mq.example/news"})
+    assert settings.broker == "amqp://ann:geheim@mq.example/news"
+    assert "geheim" not in settings.to_toml()
+    with pytest.raises(ConfigError, match="redis://localhost") as caught:
+        load_settings(None, HOME | {"AGGREGATOR_BROKER": "kafka://ann:geheim@mq.example"})
+    assert "geheim" not in str(caught.value)
 
 
 def test_variables_that_are_no_settings_are_left_alone() -> None:

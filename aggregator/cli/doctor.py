@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @json_option
 @pass_app
 def doctor(app: App, offline: bool, as_json: bool) -> int:
-    """Check settings, feed list, database, disk, clock, secrets, network, daemon and feeds, and say what to do.
+    """Check settings, feed list, database, disk, clock, secrets, network, broker, daemon and feeds, and say what to do.
 
     \b
     Examples:

@@ -16,6 +16,7 @@ from aggregator.errors import AggregatorError
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("aggregator.cli.demo:demo", "Show the whole flow on bundled feeds, offline."),
     "run": ("aggregator.cli.run:run", "Run the daemon: poll, group, write digests, on schedule."),
+    "worker": ("aggregator.cli.worker:worker", "Do the tasks that the daemon sends, where a broker is set."),
     "serve": ("aggregator.cli.serve:serve", "Serve pages to read, look and correct, and an API."),
     "fetch": ("aggregator.cli.fetch:fetch", "Poll the feeds that are due now, then group what came."),
     "status": ("aggregator.cli.status:status", "What runs, what is next, what fails."),

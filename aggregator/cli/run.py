@@ -12,6 +12,7 @@ from aggregator.cli.common import SOME_FEEDS_FAILED, pass_app, session
 
 if TYPE_CHECKING:
     from aggregator.app import App
+    from aggregator.daemon import Daemon
 
 
 @click.command()
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def run(app: App, once: bool, log_format: str | None, ignore_failures: bool) -> int:
     """Run the scheduler daemon in the foreground; SIGTERM or Ctrl-C stops it cleanly, SIGHUP reads the settings again.
 
-    A changed aggregator.toml or feeds.toml is noticed without a signal, too.
+    A changed aggregator.toml or feeds.toml is noticed without a signal, too. With the setting broker it only sends tasks, and
+    `aggregator worker` processes do them; a second daemon then stands by until the first has ended.
 
     \b
     Examples:
@@ -36,17 +38,30 @@ def run(app: App, once: bool, log_format: str | None, ignore_failures: bool) -> 
     options = session()
     level = "debug" if options.verbose else "warning" if options.quiet else app.settings.log.level
     set_up_logging(log_format or app.settings.log.format, level)
-    with app.single_instance():
-        daemon = Daemon(app)
+    if app.settings.broker and not once:
+        return _run(_sending(app))
+    with app.locks.single_instance():
         if not once:
-            if not daemon.run():
-                _leave()
-            return 0
-        failed = [outcome for outcome in daemon.once() if outcome.error]
+            return _run(Daemon(app))
+        failed = [outcome for outcome in Daemon(app).once() if outcome.error]
     return SOME_FEEDS_FAILED if failed and not ignore_failures else 0
 
 
-def _leave() -> None:
+def _run(daemon: Daemon) -> int:
+    if not daemon.run():
+        leave()
+    return 0
+
+
+def _sending(app: App) -> Daemon:
+    from aggregator.sending import SendingDaemon
+    from aggregator.tasks import check_installed
+
+    check_installed()
+    return SendingDaemon(app)
+
+
+def leave() -> None:
     """End at once, whatever threads are at: the store is as safe as in a crash, and the service manager waits no longer."""
     logging.shutdown()
     os._exit(0)

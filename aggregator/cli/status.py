@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aggregator.app import App
-    from aggregator.status import Status
+    from aggregator.status import Status, TeamStatus
 
 
 @click.command()
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @json_option
 @pass_app
 def status(app: App, check: bool, as_json: bool) -> int:
-    """Say whether the daemon runs, when the next poll and digest are, and which feeds fail.
+    """Say whether the daemon runs, when the next poll and digest are, which feeds fail, and how the workers are where there are any.
 
     \b
     Examples:
@@ -29,7 +29,7 @@ def status(app: App, check: bool, as_json: bool) -> int:
       aggregator status --json
     """
     if check:
-        return 0 if app.daemon_process() is not None else 1
+        return 0 if app.locks.daemon_process() is not None else 1
     found = app.upkeep.status()
     if as_json:
         echo_json(to_json(found))
@@ -66,6 +66,28 @@ def to_json(found: Status) -> dict[str, object]:
         "database": found.database,
         "database_bytes": found.database_bytes,
         "feed_list": found.feed_list,
+        "team": _team_json(found.team) if found.team else None,
+    }
+
+
+def _team_json(team: TeamStatus) -> dict[str, object]:
+    return {
+        "broker": team.broker,
+        "error": team.error,
+        "workers": [
+            {
+                "name": each.name,
+                "alive": team.is_alive(each),
+                "queues": each.queues,
+                "since": iso(each.started_at),
+                "seen": iso(each.seen_at),
+                "silent_seconds": round(each.silent_seconds, 1),
+                "doing": each.doing or None,
+                "done": each.done,
+            }
+            for each in team.workers
+        ],
+        "queues": [{"name": each.name, "waiting": each.waiting, "unacked": each.unacked, "dead": each.dead} for each in team.queues],
     }
 
 
@@ -85,8 +107,10 @@ def to_lines(found: Status, now: datetime) -> list[str]:
         *(f"Digest      “{each.name}”: last {when(each.last_at, 'never')}, next {when(each.next_at, 'never')}" for each in found.digests),
         f"Database    {found.database}, {found.database_bytes / 1e6:.1f} MB",
     ]
+    if found.team is not None:
+        lines += _team_lines(found.team)
     if not found.digests:
-        lines.insert(-1, "Digest      none; the setting digest.enabled switches one on")
+        lines.insert(5, "Digest      none; the setting digest.enabled switches one on")
     if found.waiting:
         lines.append("Undelivered the daemon tries these again")
         lines += [
@@ -97,3 +121,16 @@ def to_lines(found: Status, now: datetime) -> list[str]:
         lines.append("Failing     `aggregator feeds status` says more")
         lines += [f"  {each.name}: {each.error}{f' ({each.streak} times in a row)' if each.streak > 1 else ''}" for each in found.failing]
     return lines
+
+
+def _team_lines(team: TeamStatus) -> list[str]:
+    lines = [f"Broker      {team.broker}" + (f": {team.error}" if team.error else "")]
+    for each in team.queues:
+        taken = "" if each.unacked is None else f", {each.unacked} taken"
+        lines.append(f"Queue       {each.name}: {each.waiting} waiting{taken}" + (f", {each.dead} given up" if each.dead else ""))
+    for worker in team.workers:
+        done = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in worker.done.items()) or "nothing done yet"
+        state = worker.doing or "waits" if team.is_alive(worker) else "silent"
+        heard = f"heard of {worker.silent_seconds:.0f} s ago"
+        lines.append(f"Worker      {worker.name}: {state}, {heard}, since {iso(worker.started_at.replace(microsecond=0))}; {done}")
+    return lines if team.workers else [*lines, "Worker      none; `aggregator worker` starts one"]

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from aggregator.ports import HostTurns
+
 MOST_SILENCES = 3
 """Requests in a row without an answer after which a public host is left alone for the round."""
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class PolitenessLimits:
 class HostRule:
     connections: int
     delay_seconds: float
+
+    @property
+    def careful(self) -> bool:
+        """Whether it matters what other processes ask of the host."""
+        return self.connections == 1 or self.delay_seconds > 0
 
 
 def host_rule(limits: PolitenessLimits, *, private: bool) -> HostRule:
@@ -62,6 +70,7 @@ class _Place:
     next_at: float = 0.0
     silences: int = 0
     """Requests in a row that nobody answered."""
+    taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass
@@ -77,6 +86,8 @@ class HostGate:
     """How long a feed stands in line for its host before its turn passes (real time); None: as long as it takes."""
     not_before: Mapping[str, datetime] = field(default_factory=dict)
     on_back_off: Callable[[str, datetime], None] | None = None
+    turns: HostTurns | None = None
+    """Where several processes poll: who may ask which host. None: this is the only one."""
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -112,6 +123,7 @@ class HostGate:
                 raise TurnPassedError(
                     f"{host} left {place.silences} requests in a row without an answer, so it was not asked for this feed."
                 )
+            await self._take(place, host)
             await self._turn(place)
             async with self._overall:
                 try:
@@ -133,6 +145,33 @@ class HostGate:
                 await place.slots.acquire()
         except TimeoutError:
             raise TurnPassedError(f"Others of {host} were asked first, and this feed's turn did not come in this round.") from None
+
+    async def _take(self, place: _Place, host: str) -> None:
+        """Have the host for this process, until `leave`."""
+        if self.turns is None or not place.rule.careful:
+            return
+        begun = self.monotonic()
+        async with place.taking:
+            while not self.turns.has(host) and (seconds := await self.turns.take(host)):
+                if self.line_seconds is not None and self.monotonic() - begun > self.line_seconds:
+                    raise TurnPassedError(f"Another worker asks {host}, and this feed's turn did not come in this round.")
+                await self.sleep(min(seconds, _LOOK_SECONDS))
+
+    async def expect(self, hosts: Collection[str]) -> None:
+        """Be told which hosts will be asked."""
+        if self.turns is not None:
+            await self.turns.take_free(hosts)
+
+    async def leave(self) -> None:
+        """Let other processes ask the hosts; the pause after the last request is theirs to keep, too."""
+        if self.turns is None:
+            return
+        now = self.monotonic()
+        after: dict[str, float] = {}
+        for (host, _), place in self._places.items():
+            if self.turns.has(host):
+                after[host] = max(after.get(host, 0.0), place.next_at - now)
+        await self.turns.leave(after)
 
     async def _turn(self, place: _Place) -> None:
         if not place.rule.delay_seconds:

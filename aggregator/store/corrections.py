@@ -10,8 +10,9 @@ from aggregator.errors import NotFoundError
 from aggregator.model import Correction, Membership, StoriesBefore, Story, StoryChanges
 from aggregator.store import tables as t
 from aggregator.store.engine import Database, Guard
+from aggregator.store.leases import Leases
 from aggregator.store.rows import MEMBERSHIP_FIELDS, STORY_FIELDS, chunks, delete_by, membership_of, story_of
-from aggregator.store.stories import apply_changes, count_stories
+from aggregator.store.stories import WRITER, apply_changes, count_stories
 
 _ROLES = ("placed", "beside", "against")
 
@@ -19,8 +20,8 @@ _ROLES = ("placed", "beside", "against")
 class Corrections:
     """Implements ports.CorrectionStore."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, leases: Leases) -> None:
+        self._db, self._leases = database, leases
 
     def all(self) -> list[Correction]:
         """See ports.CorrectionStore. The items of each in the order of their ids."""
@@ -46,6 +47,7 @@ class Corrections:
 
     def record(self, correction: Correction, changes: StoryChanges) -> int:
         with self._db.writing(Guard.STORIES) as connection:
+            self._leases.check(connection, WRITER)
             before = _before(connection, changes)
             row = {"verb": correction.verb, "made_at": correction.made_at, "story_ids": correction.story_ids}
             row |= {name: getattr(before, name) for name in ("memberships", "stories", "redirects")}
@@ -60,6 +62,7 @@ class Corrections:
         redirects = dict(self.before(correction_id).redirects)
         r = t.story_redirects.c
         with self._db.writing(Guard.STORIES) as connection:
+            self._leases.check(connection, WRITER)
             delete_by(connection, r.old_id, revived)
             _apply(connection, changes)
             for old, story in redirects.items():

@@ -108,7 +108,8 @@ class Feeds:
 
 
 _ROW = t.feeds.c.id == bindparam("row")
-_LEARN = update(t.feeds).where(_ROW).values({name: bindparam(name) for name in (*LEARNED_COLUMNS, "publisher")})
+_UNCLAIMED = {"claimed_by": None, "claimed_until": None}
+_LEARN = update(t.feeds).where(_ROW).values({name: bindparam(name) for name in (*LEARNED_COLUMNS, "publisher")} | _UNCLAIMED)
 _RENAME = update(t.feeds).where(_ROW).values(publisher=bindparam("publisher"))
 # locked in the order of their ids, as wherever several are changed: two processes that lock in different orders wait for each other
 _ROWS = (
@@ -120,7 +121,7 @@ _ROWS = (
 
 
 def write_states(connection: Connection, states: Sequence[tuple[FeedState, str]]) -> None:
-    """Keep what polls learned: pairs of state and publisher, which stays when it is empty.
+    """Keep what polls learned: pairs of state and publisher, which stays when it is empty. The polls are over: so are the claims.
 
     When the url was edited while the poll ran, its answer says nothing about the new one. Raises NotFoundError.
     """

@@ -80,7 +80,9 @@ class Maintenance:
             ).one()
             size = self._care.file_bytes(connection)
         days = max((spans[3] - spans[2]).total_seconds() / 86_400, 1.0) if spans[2] is not None else 1.0
-        unsorted, _ = rows.pop("unsorted_items"), rows.pop("meta")
+        unsorted = rows.pop("unsorted_items")
+        for name in ("meta", "leases", "workers"):
+            del rows[name]
         return StoreStats(self._db.name, self.upgrade.after, size, rows, unsorted, *spans, items_per_day=rows["items"] / days)
 
     def sizes(self) -> tuple[int, int, int]:

@@ -6,18 +6,21 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
 
+from aggregator.store.claims import Claims
 from aggregator.store.corrections import Corrections
 from aggregator.store.digests import Digests
 from aggregator.store.engine import Database, Options
 from aggregator.store.feeds import Feeds
 from aggregator.store.figures import Figures
 from aggregator.store.items import Items
+from aggregator.store.leases import Leases
 from aggregator.store.maintenance import Maintenance
 from aggregator.store.marks import Marks
 from aggregator.store.moving import Moved, Progress, move_all
 from aggregator.store.schema import Upgrade, ensure_schema
 from aggregator.store.stories import Stories
 from aggregator.store.whole import Whole
+from aggregator.store.workers import Workers
 
 
 class Store:
@@ -29,8 +32,11 @@ class Store:
         self.in_memory = database.kind.one_connection
         self.feeds = Feeds(database, opened_at)
         self.items = Items(database)
-        self.stories = Stories(database)
-        self.corrections = Corrections(database)
+        self.leases = Leases(database)
+        self.claims = Claims(database)
+        self.workers = Workers(database)
+        self.stories = Stories(database, self.leases)
+        self.corrections = Corrections(database, self.leases)
         self.digests = Digests(database)
         self.marks = Marks(database)
         self.figures = Figures(database)

@@ -13,6 +13,7 @@ from aggregator.errors import NotFoundError
 from aggregator.model import Coverage, Item, Membership, Story, StoryChanges, Topic
 from aggregator.store import tables as t
 from aggregator.store.engine import Database, Guard
+from aggregator.store.leases import Leases
 from aggregator.store.rows import (
     HTML_FIELDS,
     ITEM_FIELDS,
@@ -34,14 +35,17 @@ from aggregator.store.rows import (
     upsert,
 )
 
+WRITER = "organise"
+"""The lease of the one process that writes stories."""
+
 _MEMBERS = ITEMS_WITH_FEEDS.join(t.memberships, t.memberships.c.item_id == t.items.c.id)
 
 
 class Stories:
-    """Implements ports.StoryStore."""
+    """Implements ports.StoryStore. Who holds the lease WRITER writes alone."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, leases: Leases) -> None:
+        self._db, self._leases = database, leases
 
     # --- for the engine -------------------------------------------------------------------------------------------
 
@@ -72,11 +76,13 @@ class Stories:
     def apply(self, changes: StoryChanges, now: datetime) -> None:
         """See ports.StoryStore. A membership, story or topic that is given under a merged id is kept under the id it became."""
         with self._db.writing(Guard.STORIES) as connection:
+            self._leases.check(connection, WRITER)
             apply_changes(connection, changes)
 
     def replace(self, changes: StoryChanges) -> None:
         """See ports.StoryStore."""
         with self._db.writing(Guard.STORIES) as connection:
+            self._leases.check(connection, WRITER)
             apply_changes(connection, changes)
             count_stories(connection, set(connection.scalars(select(t.topics.c.id))))
 

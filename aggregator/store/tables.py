@@ -77,6 +77,9 @@ feeds = Table(
     Column("retry_after_at", Moment),
     Column("gone", Boolean, nullable=False),
     Column("items_per_day", Float),
+    # who polls it now, and until when that holds; "queue" while it waits for a worker (claims.py)
+    Column("claimed_by", _String, index=True),
+    Column("claimed_until", Moment),
     # PostgreSQL puts at most 2,704 bytes into a B-tree, and addresses may be longer
     Index("ix_feeds_url", "url", postgresql_using="hash"),
 )
@@ -272,6 +275,28 @@ deliveries = Table(
     Column("error", _Text),
 )
 """The outbox: written in the same transaction as its digest; `parts` are emptied once they were delivered."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", _String, primary_key=True),
+    Column("holder", _String, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+"""What one process at a time may do (leases.py); `token` grows with each holder. Times are the database's own."""
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", _String, primary_key=True),
+    Column("queues", Record(_WORDS, tuple)),
+    Column("started_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("doing", _String, nullable=False),
+    Column("done", Record(dict[str, int], dict)),
+)
+"""Processes that take tasks: a row is written again and again while one lives."""
 
 # No triggers keep the index: filling it by them costs 7.7 times as much as a batch (search.py does it, in the same transaction).
 FTS_TABLE = (

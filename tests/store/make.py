@@ -53,3 +53,9 @@ def group(store: Store, *groups: Sequence[int], first_story: int = 1, topic: int
         members += [Membership(id_, number) for id_ in ids]
     topics = (Topic(topic, f"Topic {topic}", last_published_at=NOW, story_count=len(groups)),) if topic else ()
     store.stories.apply(StoryChanges(tuple(members), tuple(stories), topics=topics), NOW)
+
+
+def seen(store: Store, ids: list[int]) -> dict[int, datetime | None]:
+    """When each was last attempted."""
+    at = {state.id: state.last_attempt_at for state in store.feeds.states().values()}
+    return {id_: at[id_] for id_ in ids}

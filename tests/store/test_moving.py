@@ -119,7 +119,11 @@ def test_the_command_moves_and_says_how_much(lasting_store: Store, database_url:
 def test_nothing_is_moved_while_the_daemon_runs(lasting_store: Store, database_url: str, other_url: str, home: Callable[[], None]) -> None:
     from aggregator.app import App
 
-    with App.from_options(database=other_url) as app, app.single_instance(), pytest.raises(LockedError, match="daemon is already running"):
+    with (
+        App.from_options(database=other_url) as app,
+        app.locks.single_instance(),
+        pytest.raises(LockedError, match="daemon is already running"),
+    ):
         run("db", "move", database_url, other_url)
 
 
