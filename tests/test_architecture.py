@@ -27,6 +27,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
             "demo",
             "logs",
             "lock",
+            "memory",
             "clock",
             "textfile",
             "triggers",

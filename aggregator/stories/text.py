@@ -264,7 +264,7 @@ class _StemCache(dict[str, str]):
     A dictionary makes stemming free: the same fifty thousand words make up nearly all text.
     """
 
-    LIMIT = 400_000
+    LIMIT = 100_000
 
     def __init__(self, language: str) -> None:
         super().__init__()
