@@ -116,7 +116,7 @@ class Daemon:
 
         every_tick = IntervalTrigger(seconds=tick, start_date=clock(), timezone=UTC)
         add("round", self._round, every_tick, next_run_time=datetime.now(UTC))
-        add("tidy", give_memory_back, IntervalTrigger(seconds=_TIDY_SECONDS, start_date=clock(), timezone=UTC))
+        add("tidy", self._tidy, IntervalTrigger(seconds=_TIDY_SECONDS, start_date=clock(), timezone=UTC))
         for plan in self.app.plans():
             add(f"digest {plan.name}", self._publish, daily(plan.time, plan.zone, plan.weekdays))
         if settings.daemon.prune_at:
@@ -262,6 +262,10 @@ class Daemon:
 
     def _prune(self) -> None:
         log.info("pruned %d items", self.app.upkeep.prune())
+
+    def _tidy(self) -> None:
+        self.app.store.rest()
+        give_memory_back()
 
     def _backup(self) -> None:
         log.info("backup written to %s", self.app.upkeep.backup())
