@@ -11,8 +11,9 @@ import pytest
 
 from aggregator.app import App
 from aggregator.demo.server import bundled_feeds, serve
-from aggregator.model import Story
-from aggregator.web.plots import topic_plot
+from aggregator.model import Coverage, Item, Story
+from aggregator.web.plots import story_plot, topic_plot
+from tests.store.make import item
 from tests.web.client import Client, links
 
 
@@ -264,6 +265,27 @@ def test_a_digest_is_made_once_until_something_changes(client: Client, app: App,
     client.get("/digest/2023-12-26?limit=7")
     assert len(made) > first
     client.post("/marks", {"kind": "topic", "id": app.store.stories.topics()[0].id, "stance": "unmark"})
+
+
+def test_a_digest_leads_to_related_stories_also_to_those_that_it_does_not_show(client: Client) -> None:
+    related = re.findall(r'<p class="related">Related: (.*?)</p>', client.get("/?limit=3").text)
+    assert related
+    assert all("<span" not in each for each in related)
+    away = {place for each in related for place in links(each, "/stories/")}
+    assert away
+    assert all(client.get(place).status == 200 for place in away)
+
+
+def test_a_plot_has_one_lane_for_each_name_the_first_reporter_on_top() -> None:
+    def told(id_: int, publisher: str, site: str) -> Item:
+        at = datetime(2023, 12, 1, id_, tzinfo=UTC)
+        return item(str(id_), id=id_, publisher=publisher, link=f"https://{site}/{id_}", at=at, arrived_at=at)
+
+    links_page = [told(1, "Link page", "news.ycombinator.com"), told(5, "Link page", "reddit.com")]
+    items = (links_page[0], told(2, "Daily", "daily.example"), told(3, "Wire", "wire.example"), links_page[1])
+    first = items[0].published_at
+    plot = story_plot(Coverage(Story(1, "Story", first, items[-1].published_at), items, ()), "UTC")
+    assert [(lane.name, len(lane.dots)) for lane in plot.lanes] == [("Link page", 2), ("Daily", 1), ("Wire", 1)]
 
 
 def test_a_plot_of_very_many_stories_shows_the_largest_and_lists_the_rest() -> None:
