@@ -174,23 +174,34 @@ class Site:
 
 
 class Recent:
-    """What was made last, by key: of many readers that ask for one thing at once, the first makes it and the others wait."""
+    """What was made last, by key: of many readers that ask for one thing at once, the first makes it and the others wait. Who asks
+    for something else does not."""
 
     def __init__(self, most: int = 32) -> None:
         self._most = most
         self._made: dict[Hashable, Any] = {}
-        self._making = threading.Lock()
+        self._making: dict[Hashable, threading.Lock] = {}
+        self._guard = threading.Lock()
 
     def __call__(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        if key not in self._made:
-            with self._making:
-                if key not in self._made:
-                    found = make()
-                    while len(self._made) >= self._most:
-                        self._made.pop(next(iter(self._made)))
-                    self._made[key] = found
-                    return found
-        return self._made.get(key) or make()
+        with self._guard:
+            if key in self._made:
+                return self._made[key]
+            mine = self._making.setdefault(key, threading.Lock())
+        with mine:
+            with self._guard:
+                if key in self._made:
+                    return self._made[key]
+            try:
+                found = make()
+            finally:
+                with self._guard:
+                    self._making.pop(key, None)
+            with self._guard:
+                while len(self._made) >= self._most:
+                    self._made.pop(next(iter(self._made)))
+                self._made[key] = found
+            return found
 
 
 async def _json_body(request: Request) -> dict[str, Any]:
