@@ -233,5 +233,6 @@ def _explained(error: Exception) -> tuple[int, str]:
     if isinstance(error, LockedError | StoreError):
         return 503, str(error)
     if isinstance(error, AggregatorError):
-        return 400, str(error)
+        # told for the command line, whose options have the names of the parameters here
+        return 400, str(error).removeprefix("--")
     return 500, f"Something unexpected went wrong ({type(error).__name__}); the log of `aggregator serve` says where."

@@ -128,6 +128,12 @@ def test_a_slip_in_a_body_changes_nothing(client: Client, known: dict[str, Any],
     assert client.get("/api/v1/corrections").json["corrections"] == []
 
 
+def test_a_time_that_cannot_be_meant_is_named_as_it_was_asked_for(client: Client) -> None:
+    reply = client.get("/api/v1/stories?since=never")
+    assert reply.status == 400
+    assert reply.json["error"].startswith("since never")
+
+
 def test_a_path_says_what_may_be_done_with_it(client: Client) -> None:
     for method, path, allowed in (("DELETE", "/api/v1/marks", {"GET", "HEAD", "POST"}), ("GET", "/api/v1/stories/merge", {"POST"})):
         reply = client.send(method, path, None, {})
