@@ -12,15 +12,13 @@ that was set, the service manager's watchdog.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +33,7 @@ from aggregator.errors import AggregatorError
 from aggregator.fulltext import PagesRead
 from aggregator.heartbeat import ClockWatch, Heartbeat
 from aggregator.logs import new_round
+from aggregator.memory import give_memory_back, keep_memory_together
 from aggregator.metrics import Counters, to_metrics
 from aggregator.model import FeedOutcome
 from aggregator.publishing import Sent
@@ -50,6 +49,8 @@ LINE_SECONDS = 60.0
 """Of a host with very many feeds only those are polled in one round whose turn comes in this time; the others stay due, and all
 other hosts' feeds do not wait for them."""
 _WATCH_SECONDS = 1.0
+_AT_START = ("daemon.listen", "log.format", "log.level")
+"""Settings that are read once: a socket that others rely on stays, and a log does not change its shape under who reads it."""
 _TIDY_SECONDS = 3600.0
 
 
@@ -89,6 +90,7 @@ class Daemon:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
+        keep_memory_together()
         self.app.expect_digests()
         self._add_jobs(scheduler)
         signals = Signals({signal.SIGTERM: self.stop_asked, signal.SIGINT: self.stop_asked, signal.SIGHUP: self.reload_asked})
@@ -114,7 +116,7 @@ class Daemon:
 
         every_tick = IntervalTrigger(seconds=tick, start_date=clock(), timezone=UTC)
         add("round", self._round, every_tick, next_run_time=datetime.now(UTC))
-        add("tidy", give_memory_back, IntervalTrigger(seconds=_TIDY_SECONDS, start_date=clock(), timezone=UTC))
+        add("tidy", self._tidy, IntervalTrigger(seconds=_TIDY_SECONDS, start_date=clock(), timezone=UTC))
         for plan in self.app.plans():
             add(f"digest {plan.name}", self._publish, daily(plan.time, plan.zone, plan.weekdays))
         if settings.daemon.prune_at:
@@ -198,6 +200,8 @@ class Daemon:
             if self._scheduler is not None:
                 self._add_jobs_anew(self._scheduler)
             log.info("settings read again: %s", self.app.describe())
+            if waiting := [key for key in _AT_START if before.settings.value(key) != renewed.settings.value(key)]:
+                log.warning("%s changed: that counts when the daemon is started again", ", ".join(waiting))
         finally:
             self._heartbeat.ready()
 
@@ -259,16 +263,12 @@ class Daemon:
     def _prune(self) -> None:
         log.info("pruned %d items", self.app.upkeep.prune())
 
+    def _tidy(self) -> None:
+        self.app.store.rest()
+        give_memory_back()
+
     def _backup(self) -> None:
         log.info("backup written to %s", self.app.upkeep.backup())
-
-
-def give_memory_back() -> None:
-    """Collect what rounds left in cycles, and hand freed memory to the system: the C library keeps it, spread over the arenas of
-    threads that come and go (malloc_trim(3), GNU alone)."""
-    gc.collect()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def log_outcome(outcome: FeedOutcome) -> None:

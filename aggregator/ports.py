@@ -182,7 +182,7 @@ class ItemStore(Protocol):
 class StoryStore(Protocol):
     def active(self, since: datetime) -> tuple[list[tuple[Item, Membership]], list[Story], list[Topic]]:
         """What the engine needs to go on after a restart: members (in the order they were assigned) of every story with an
-        item published since then, those stories, and all topics that are not merged away."""
+        item published since then, those stories, and the topics that had one within a week before."""
         ...
 
     def next_ids(self) -> tuple[int, int]:

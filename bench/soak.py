@@ -51,9 +51,10 @@ def set_up(folder: Path, server: Replay, mail_port: int, feeds: int, faulty: flo
     return named
 
 
-def watch(daemon: subprocess.Popen[Any], began: float, days: int, speed: float) -> list[int]:
-    """Memory at the end of each day: the least of some samples, since a round under way needs more for a moment."""
-    found = []
+def watch(daemon: subprocess.Popen[Any], began: float, days: int, speed: float, database: Path) -> tuple[list[int], list[int]]:
+    """Memory at the end of each day (the least of some samples, since a round under way needs more for a moment), and how many
+    items the window of the stories held then."""
+    found, held = [], []
     for day in range(1, days + 1):
         end = began + day * 86_400 / speed
         samples = []
@@ -64,7 +65,15 @@ def watch(daemon: subprocess.Popen[Any], began: float, days: int, speed: float) 
             if left < 10:
                 samples.append(memory_bytes(daemon.pid))
         found.append(min(samples, default=0) or memory_bytes(daemon.pid))
-    return found
+        held.append(window_items(database, START + timedelta(days=day)))
+    return found, held
+
+
+def window_items(database: Path, at: datetime) -> int:
+    """Items published in the last three days, which is as far as stories look."""
+    since, until = (int(moment.timestamp() * 1e6) for moment in (at - timedelta(days=3), at))
+    with closing(sqlite3.connect(database, timeout=10)) as raw:
+        return int(raw.execute("SELECT count(*) FROM items WHERE published_at > ? AND published_at <= ?", (since, until)).fetchone()[0])
 
 
 def gaps(stats: dict[str, Any]) -> tuple[float, int]:
@@ -96,7 +105,7 @@ def run(folder: Path, server: Replay, *, days: int, speed: float, feeds: int, fa
         began = time.monotonic()
         daemon = subprocess.Popen([*command, *clock], stderr=log, cwd=HERE.parent)
         try:
-            memory = watch(daemon, began, days, speed)
+            memory, window = watch(daemon, began, days, speed, folder / "aggregator.db")
             stats = server.stats()
         finally:
             daemon.send_signal(signal.SIGTERM)
@@ -115,6 +124,8 @@ def run(folder: Path, server: Replay, *, days: int, speed: float, feeds: int, fa
         "polls": polls,
         "shortest_gap_seconds": round(shortest),
         "memory_mb_each_day": [round(each / 1e6) for each in memory],
+        "window_items_each_day": window,
+        "memory_growth_from_day_7": round(memory[-1] / max(memory[1:7], default=level) - 1, 3),
         "memory_growth": round(memory[-1] / level - 1, 3),
         "lock_errors": sum("locked" in line["message"] for line in lines),
         "errors": faults[:5],

@@ -31,6 +31,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
             "logs",
             "lock",
             "locks",
+            "memory",
             "clock",
             "textfile",
             "triggers",

@@ -89,6 +89,16 @@ def test_a_soak_sees_a_digest_that_is_missing_torn_or_made_twice(tmp_path: Path,
     assert made(0, 1, 1.1, 2)[1] == 1
 
 
+def test_a_soak_counts_what_the_stories_window_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soak = bench("soak", monkeypatch)
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("CREATE TABLE items (published_at INTEGER)")
+        hours = (-1, 0, 1, 71, 72, 73)
+        raw.executemany("INSERT INTO items VALUES (?)", [(int((soak.START + timedelta(hours=n)).timestamp() * 1e6),) for n in hours])
+    assert soak.window_items(path, soak.START + timedelta(days=3)) == 3
+
+
 def test_a_soak_sees_polls_that_come_too_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     soak = bench("soak", monkeypatch)
     assert soak.gaps({"times": {"/a": [[0, 0], [3600, 1], [5400, 2]], "/b": [[0, 0]]}}) == (1800, 4)

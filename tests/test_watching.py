@@ -72,6 +72,17 @@ def test_changed_settings_count_without_a_signal_and_a_mistake_leaves_the_old_on
         wait_for(lambda: daemon.counters.rounds > rounds)
 
 
+def test_settings_that_are_read_once_are_named_when_they_change(tmp_path: Path, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="aggregator")
+    with make_app(tmp_path, site, ["alpha"]) as app, running(app) as daemon:
+        wait_for(lambda: daemon.counters.rounds > 0)
+        config = tmp_path / "aggregator.toml"
+        config.write_text(f'{config.read_text()}[daemon]\nlisten = "127.0.0.1:0"\ntick = "1s"\n[log]\nlevel = "debug"\n')
+        wait_for(lambda: "that counts when the daemon is started again" in caplog.text)
+        said = next(record.message for record in caplog.records if "started again" in record.message)
+        assert said == "daemon.listen, log.level changed: that counts when the daemon is started again"
+
+
 def test_another_database_in_the_settings_waits_for_the_next_start(tmp_path: Path, site: Site, caplog: pytest.LogCaptureFixture) -> None:
     with make_app(tmp_path, site, ["alpha"]) as app, running(app) as daemon:
         wait_for(lambda: daemon.counters.rounds > 0)

@@ -13,7 +13,7 @@ from aggregator.errors import NotFoundError
 from aggregator.times import ago, iso
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aggregator.app import App
     from aggregator.suggesting import Card, Suggestion
@@ -87,14 +87,15 @@ def report(app: App, names: tuple[str, ...], days: int, as_json: bool) -> None:
     print_table(headings, [_row(card, app.clock()) for card in chosen])
 
 
-def suggestions_of(app: App, days: int) -> list[Suggestion]:
-    """What the last `days` days suggest."""
+def suggestions_of(app: App, days: int, cards: Mapping[str, Card] | None = None) -> list[Suggestion]:
+    """What the last `days` days suggest; `cards` of them where they were made already."""
     from aggregator.suggesting import suggest as find
 
     now = app.clock()
     since = now - timedelta(days=days)
     feeds, states, figures = app.subscribed(), app.store.feeds.states(), app.store.figures
-    return list(find(feeds, states, cards_of(app, days), figures.appearances(since, now), figures.markup(since, now), now, days))
+    cards = cards_of(app, days) if cards is None else cards
+    return list(find(feeds, states, cards, figures.appearances(since, now), figures.markup(since, now), now, days))
 
 
 def cards_of(app: App, days: int) -> dict[str, Card]:

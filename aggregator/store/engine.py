@@ -155,6 +155,11 @@ class Database:
         except self._errors as error:
             raise self.kind.explain(error) from error
 
+    def rest(self) -> None:
+        """Let idle connections go, with the cache that each has; the next transactions open theirs anew."""
+        if self.path is not None:
+            self.engine.dispose()
+
     def close(self) -> None:
         self.engine.dispose()
 

@@ -57,6 +57,10 @@ class Store:
         """Copy everything into another store, which must be empty. Raises StoreError; then nothing was copied."""
         return move_all(self._database, target._database, progress)
 
+    def rest(self) -> None:
+        """Give back what is only kept to be quick; for a program that runs for weeks, now and then."""
+        self._database.rest()
+
     def close(self) -> None:
         self._database.close()
 

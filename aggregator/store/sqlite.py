@@ -65,7 +65,8 @@ class Sqlite:
             options |= {"poolclass": StaticPool}
             options["connect_args"]["check_same_thread"] = False
         else:
-            options |= {"max_overflow": -1}
+            # the one used last is taken first: each connection has a cache of its own, and one that is used in turns fills them all
+            options |= {"max_overflow": -1, "pool_use_lifo": True}
         engine = create_engine(self._url, **options)
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column, Connection, Select, Table, func, select, union, update
@@ -40,6 +40,10 @@ WRITER = "organise"
 
 _MEMBERS = ITEMS_WITH_FEEDS.join(t.memberships, t.memberships.c.item_id == t.items.c.id)
 
+_TOPIC_MEMORY = timedelta(days=7)
+"""How long before the active stories a topic's last one may lie: older ones are never taken up again (stories/topics.py, keep_days),
+and after a year there are tens of thousands of them, with a profile each."""
+
 
 class Stories:
     """Implements ports.StoryStore. Who holds the lease WRITER writes alone."""
@@ -62,7 +66,9 @@ class Stories:
         with self._db.reading() as connection:
             members = [(item_of(row), membership_of(row[width:])) for row in connection.execute(query)]
             stories = _read_stories(connection, select(*STORY_FIELDS).where(t.stories.c.id.in_(recent)).order_by(t.stories.c.id))
-            topics = [topic_of(row) for row in connection.execute(select(*TOPIC_FIELDS).order_by(t.topics.c.id))]
+            last, earliest = t.topics.c.last_published_at, datetime.min.replace(tzinfo=UTC)
+            living = last.is_(None) | (last >= max(since, earliest + _TOPIC_MEMORY) - _TOPIC_MEMORY)
+            topics = [topic_of(row) for row in connection.execute(select(*TOPIC_FIELDS).where(living).order_by(t.topics.c.id))]
         return members, stories, topics
 
     def next_ids(self) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import intern
 from typing import Protocol
 
 from aggregator.model import Item
@@ -249,6 +250,8 @@ def stem_words(text: str, language: str) -> tuple[tuple[str, ...], tuple[str, ..
     if not ascii_only and _HAS_CJK.search(text):
         words = [piece for word in words for piece in _bigrams(word)]
     cache = _stems(language)
+    # one string for each word, however many items have it: a third of what an item of the window takes
+    words = list(map(intern, words))
     return tuple(words), tuple([cache[word] for word in words])
 
 
@@ -264,7 +267,7 @@ class _StemCache(dict[str, str]):
     A dictionary makes stemming free: the same fifty thousand words make up nearly all text.
     """
 
-    LIMIT = 400_000
+    LIMIT = 100_000
 
     def __init__(self, language: str) -> None:
         super().__init__()

@@ -117,8 +117,6 @@ def marks(app: App, asked: Asked) -> Answer:
 
 
 def merge(app: App, asked: Asked) -> Answer:
-    if len(asked["stories"]) < 2:
-        raise UsageError("a merge needs two stories")
     return Json(corrected_to_json(app.correcting(dry_run=bool(asked["dry_run"])).merge(asked["stories"])))
 
 

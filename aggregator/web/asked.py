@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Remember = Callable[[Hashable, Callable[[], Any]], Any]
 LARGEST = 2**63 - 1
 LONGEST = 2000
+MOST_VALUES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Param:
     choices: tuple[str, ...] = ()
     in_path: bool = False
     longest: int = LONGEST
+    fewest: int = 0
+    """Of several: at least so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +119,47 @@ class Route:
         return self.method == "POST" and not self.path.endswith("/preview")
 
 
-def read(params: Sequence[Param], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the parameters. `raw`: name -> list of texts (a query or a form), or a JSON value. Raises UsageError."""
-    return {param.name: _value(param, raw.get(param.name)) for param in params}
+def read(params: Sequence[Param], raw: Mapping[str, Any], *, strict: bool = False) -> dict[str, Any]:
+    """The values of the parameters. `raw`: name -> list of texts (a query or a form), or a JSON value. An empty number is one
+    that was not filled in, as forms send it; `strict` refuses it. Raises UsageError."""
+    return {param.name: _value(param, raw.get(param.name), strict) for param in params}
 
 
-def _value(param: Param, raw: Any) -> Any:
+def check_body(params: Sequence[Param], body: Mapping[str, Any]) -> None:
+    """Raises UsageError unless a JSON object has only these parameters, each of its own kind: a misspelt dry_run must not let the
+    change happen, nor one that is no boolean."""
+    known = {param.name: param for param in params}
+    for name, value in body.items():
+        if name not in known:
+            raise UsageError(f"the body has “{one_line(name)[:100]}”; it takes {', '.join(sorted(known)) or 'nothing'}")
+        kind = known[name].kind
+        each = value if kind in ("numbers", "texts") and isinstance(value, list) else [value]
+        single, word = _JSON[kind]
+        if (kind in ("numbers", "texts")) != isinstance(value, list) or any(type(one) is not single for one in each):
+            raise UsageError(f"{name} takes {word}")
+
+
+_JSON: Mapping[str, tuple[type, str]] = {
+    "number": (int, "a whole number"),
+    "numbers": (int, "a list of whole numbers"),
+    "text": (str, "a text"),
+    "texts": (str, "a list of texts"),
+    "switch": (bool, "true or false"),
+}
+
+
+def _value(param: Param, raw: Any, strict: bool) -> Any:
     several = param.kind in ("numbers", "texts")
     found = raw if isinstance(raw, list) else [] if raw is None else [raw]
     if isinstance(raw, list) and not several:
         found = raw[-1:]
-    found = [each for each in found if each != ""]
-    if len(found) > 1000:
-        raise UsageError(f"{param.name} takes at most 1000 values")
+    found = [each for each in found if each != "" or (strict and param.kind != "text")]
+    if len(found) > MOST_VALUES:
+        raise UsageError(f"{param.name} takes at most {MOST_VALUES} values")
     if param.required and not found:
         raise UsageError(f"{param.name} is missing: {param.text}")
+    if len(found) < param.fewest:
+        raise UsageError(f"{param.name} takes at least {param.fewest} values")
     if several:
         return tuple(_one(param, each) for each in found) if found else param.default or ()
     return _one(param, found[0]) if found else param.default
@@ -140,17 +169,25 @@ def _one(param: Param, raw: Any) -> Any:
     if param.kind in ("number", "numbers"):
         return _number(param, raw)
     if param.kind == "switch":
-        if isinstance(raw, bool):
-            return raw
-        return str(raw).casefold() in ("1", "true", "yes", "on")
+        return _switch(param, raw)
     if not isinstance(raw, str):
         raise UsageError(f"{param.name} takes a text")
     text = one_line(raw.encode("utf-8", "replace").decode())
-    if len(text) > param.longest:
+    if len(raw) > param.longest:
         raise UsageError(f"{param.name} is longer than {param.longest} characters")
     if param.choices and text not in param.choices:
         raise UsageError(f"{param.name} takes one of {', '.join(param.choices)}")
     return text
+
+
+def _switch(param: Param, raw: Any) -> bool:
+    said = raw if isinstance(raw, bool) else _SWITCHES.get(raw.casefold()) if isinstance(raw, str) else None
+    if said is None:
+        raise UsageError(f"{param.name} takes true or false")
+    return said
+
+
+_SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 def _number(param: Param, raw: Any) -> int:

@@ -5,16 +5,18 @@ host | session | login | origin of a change | the page | headers
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator.web.access import COOKIE, SESSION_SECONDS, Access, Session, token_in
 
+API = "/api/"
 BODY_BYTES = 4_000_000
 OPEN = ("/login", "/healthz", "/static/")
 """What may be read without logging in."""
@@ -55,14 +57,14 @@ class Guard:
         """Why it is refused (None: it is not), and whose request it is."""
         session = self.access.session(_cookie(headers))
         if not self.access.knows(headers.get("host", "")):
-            return PlainTextResponse("This name is not one of this server's; list it in the setting web.hosts.\n", 421), session
+            return _refused(scope, "This name is not one of this server's; list it in the setting web.hosts.", 421), session
         if scope["method"] not in ("GET", "HEAD") and not _own_origin(headers):
-            return PlainTextResponse("This request came from another site.\n", 403), session
+            return _refused(scope, "This request came from another site.", 403), session
         said = token_in(headers.get("authorization", ""))
         if said and self.access.token:
             right = self.access.is_token(said, caller_of(scope))
             if right is None:
-                return PlainTextResponse("Too many wrong tokens; wait a minute.\n", 429, {"Retry-After": "60"}), session
+                return _refused(scope, "Too many wrong tokens; wait a minute.", 429, {"Retry-After": "60"}), session
             session = replace(session, signed_in=right, fresh=False)
         if self.access.token and not session.signed_in and not scope["path"].startswith(OPEN):
             return _ask_for_login(scope), session
@@ -95,12 +97,18 @@ def caller_of(scope: Scope) -> str:
 
 def _ask_for_login(scope: Scope) -> Response:
     path: str = scope["path"]
-    page = not path.startswith("/api/") and not path.endswith((".atom", ".opml")) and path != "/metrics"
+    page = not path.startswith(API) and not path.endswith((".atom", ".opml")) and path != "/metrics"
     if page and scope["method"] in ("GET", "HEAD"):
         query = scope.get("query_string", b"").decode("latin-1")
         return RedirectResponse(f"/login?to={quote(path + (f'?{query}' if query else ''), safe='')}", 303)
     challenge = {"WWW-Authenticate": 'Basic realm="aggregator", charset="UTF-8"'} if path.endswith((".atom", ".opml")) else {}
-    return PlainTextResponse("Log in first: send the token as “Authorization: Bearer TOKEN”.\n", 401, challenge)
+    return _refused(scope, "Log in first: send the token as “Authorization: Bearer TOKEN”.", 401, challenge)
+
+
+def _refused(scope: Scope, sentence: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    if scope["path"].startswith(API):
+        return JSONResponse({"version": 1, "error": sentence}, status, headers)
+    return PlainTextResponse(f"{sentence}\n", status, headers)
 
 
 def _own_origin(headers: Headers) -> bool:

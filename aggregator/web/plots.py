@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from aggregator.model import Coverage, Item, Membership, Story
 from aggregator.stories.copies import publisher_key
-from aggregator.stories.timeline import publisher_lags, publisher_name, volume
+from aggregator.stories.timeline import has_sure_date, publisher_name, volume
 
 _HOUR, _DAY = 3600, 86_400
 _STEPS = (
@@ -116,21 +116,26 @@ class _Axis:
 
 
 def story_plot(coverage: Coverage, zone: str) -> Plot:
-    """A lane for each publisher, the quickest first, and bars of how much came when."""
+    """A lane for each publisher, the quickest first, and bars of how much came when.
+
+    What one feed carries of several sites is one lane: two of one name, far apart, look like a mistake.
+    """
     members: Mapping[int, Membership] = {each.item_id: each for each in coverage.memberships}
     items = coverage.items
     times = [item.published_at for item in items]
     axis = _Axis(min(times), max(times), zone)
-    by_publisher: dict[str, list[Item]] = {}
+    names: dict[str, str] = {}
+    by_name: dict[str, list[Item]] = {}
     for item in items:
-        by_publisher.setdefault(publisher_key(item), []).append(item)
-    order = {lag.publisher: place for place, lag in enumerate(publisher_lags(items, members))}
-    lanes = [_publisher_lane(own, members, axis) for own in by_publisher.values()]
-    lanes.sort(key=lambda lane: (order.get(lane.name, len(order)), lane.start, lane.name.casefold()))
+        name = names.setdefault(publisher_key(item), publisher_name(item))
+        by_name.setdefault(name, []).append(item)
+    lanes = [_publisher_lane(name, own, members, axis) for name, own in by_name.items()]
+    unsure = {name for name, own in by_name.items() if not any(map(has_sure_date, own))}
+    lanes.sort(key=lambda lane: (lane.name in unsure, lane.start, lane.name.casefold()))
     return Plot(axis.ticks(), tuple(lanes[:LANES]), _bars(coverage, members, axis), max(0, len(lanes) - LANES))
 
 
-def _publisher_lane(own: Sequence[Item], members: Mapping[int, Membership], axis: _Axis) -> Lane:
+def _publisher_lane(name: str, own: Sequence[Item], members: Mapping[int, Membership], axis: _Axis) -> Lane:
     dots = tuple(
         Dot(
             axis.x(item.published_at),
@@ -141,7 +146,7 @@ def _publisher_lane(own: Sequence[Item], members: Mapping[int, Membership], axis
     )
     first = min(item.published_at for item in own)
     note = f"{len(own)} item{'s' if len(own) > 1 else ''}, first {axis.label(first)}"
-    return Lane(publisher_name(own[0]), note, dots, min(dot.x for dot in dots), max(dot.x for dot in dots))
+    return Lane(name, note, dots, min(dot.x for dot in dots), max(dot.x for dot in dots))
 
 
 def _bars(coverage: Coverage, members: Mapping[int, Membership], axis: _Axis) -> tuple[Bar, ...]:

@@ -60,6 +60,7 @@ def _digest_page(app: App, asked: Asked, period: Period, day: date | None) -> An
         "sections": layout.sections(made),
         "media": layout.media_lines(made.media),
         "bars": lambda told: bars(told, made),
+        "related_ids": {one_line(title): id_ for id_, title in made.related_titles.items()},
         "topic_ids": {one_line(topic.label): topic.id for topic in made.topics},
         "before": (day or today) - timedelta(days=1) if (day or today) > date(1, 1, 2) else None,
         "after": day + timedelta(days=1) if day and day < today else None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aggregator import __version__
 from aggregator.web import api, changes, reading, story, subscriptions, syndication, watching
-from aggregator.web.asked import Answer, Asked, Json, Param, Route
+from aggregator.web.asked import LARGEST, LONGEST, MOST_VALUES, Answer, Asked, Json, Param, Route
 
 if TYPE_CHECKING:
     from aggregator.app import App
@@ -32,6 +33,8 @@ LANGUAGE = Param("language", "text", "only items in this language, as a code suc
 NAME = Param("name", "text", "the feed's name", required=True, longest=200)
 STORIES = Param("stories", "numbers", "numbers of stories")
 ITEMS = Param("items", "numbers", "numbers of items")
+SOME = replace(ITEMS, required=True, fewest=1)
+TWO_STORIES = replace(STORIES, required=True, fewest=2)
 TO = Param("to", "number", "the story where the items belong")
 VERB = Param("verb", "text", "what to take back", required=True, choices=("merge", "split", "move"))
 KIND = Param("kind", "text", "what is marked", required=True, choices=("topic", "story", "item"))
@@ -136,15 +139,20 @@ INTERFACE: tuple[Route, ...] = (
     Route("GET", f"{V1}/corrections", api.corrections, "What people put right, the newest first.", gives={"corrections": "array"}),
     Route("GET", f"{V1}/marks", api.marks, "What is followed, muted and starred.", gives={"marks": "array"}),
     Route(
-        "POST", f"{V1}/stories/merge", api.merge, "Make one story of several; the first keeps its number.", (STORIES, DRY_RUN), _CORRECTED
+        "POST",
+        f"{V1}/stories/merge",
+        api.merge,
+        "Make one story of several; the first keeps its number.",
+        (TWO_STORIES, DRY_RUN),
+        _CORRECTED,
     ),
-    Route("POST", f"{V1}/stories/{{id}}/split", api.split, "Take items out into a story of their own.", (ID, ITEMS, DRY_RUN), _CORRECTED),
+    Route("POST", f"{V1}/stories/{{id}}/split", api.split, "Take items out into a story of their own.", (ID, SOME, DRY_RUN), _CORRECTED),
     Route(
         "POST",
         f"{V1}/items/move",
         api.move,
         "Put items into another story.",
-        (ITEMS, Param("to", "number", TO.text, required=True), DRY_RUN),
+        (SOME, replace(TO, required=True), DRY_RUN),
         _CORRECTED,
     ),
     Route(
@@ -175,14 +183,21 @@ _TYPES: dict[str, dict[str, Any]] = {
     "number": {"type": "integer"},
     "text": {"type": "string"},
     "switch": {"type": "boolean"},
-    "numbers": {"type": "array", "items": {"type": "integer", "minimum": 1}},
-    "texts": {"type": "array", "items": {"type": "string"}},
+    "numbers": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": LARGEST}, "maxItems": MOST_VALUES},
+    "texts": {"type": "array", "items": {"type": "string", "maxLength": LONGEST}, "maxItems": MOST_VALUES},
 }
 _PROBLEMS = {
     "400": "Something asked for cannot be meant; `error` says what.",
     "401": "A token is needed.",
     "404": "There is no such thing.",
+    "421": "The Host header names no host of this server's.",
+    "429": "Too many wrong tokens; wait a minute.",
     "503": "The database does not answer now.",
+}
+_PROBLEMS_OF_CHANGES = {
+    "403": "The request came from a page of another site.",
+    "413": "The body is too large.",
+    "415": "The body is not sent as application/json.",
 }
 
 
@@ -225,7 +240,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": {"200": {"description": "Done.", "content": {"application/json": {"schema": _given(route)}}}}
         | {
             code: {"description": text, "content": {"application/json": {"schema": _object({"error": "string"})}}}
-            for code, text in _PROBLEMS.items()
+            for code, text in (_PROBLEMS | (_PROBLEMS_OF_CHANGES if route.method == "POST" else {})).items()
         },
     }
     if in_body:
@@ -233,6 +248,7 @@ def _operation(route: Route) -> dict[str, Any]:
             "type": "object",
             "properties": {param.name: _schema(param) | {"description": param.text} for param in in_body},
             "required": [param.name for param in in_body if param.required],
+            "additionalProperties": False,
         }
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return found
@@ -244,6 +260,8 @@ def _schema(param: Param) -> dict[str, Any]:
         found |= {"minimum": param.least, "maximum": param.most}
     if param.kind == "text":
         found |= {"enum": list(param.choices)} if param.choices else {"maxLength": param.longest}
+    if param.fewest:
+        found["minItems"] = param.fewest
     if param.default not in (None, ""):
         found["default"] = param.default
     return found

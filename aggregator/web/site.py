@@ -26,16 +26,14 @@ from starlette.staticfiles import StaticFiles
 
 from aggregator.errors import AggregatorError, LockedError, NotFoundError, StoreError
 from aggregator.web.access import Access, Session
-from aggregator.web.asked import Answer, Asked, Goto, Json, Page, Route, own_path, read
-from aggregator.web.guard import Guard, TooLargeError, caller_of
+from aggregator.web.asked import Answer, Asked, Goto, Json, Page, Route, check_body, own_path, read
+from aggregator.web.guard import API, Guard, TooLargeError, caller_of
 from aggregator.web.look import Look
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from aggregator.app import App
-
-API = "/api/"
 
 
 class Site:
@@ -48,7 +46,13 @@ class Site:
         self._recent = Recent()
 
     def asgi(self) -> ASGIApp:
-        paths: list[BaseRoute] = [Path(route.path, self._endpoint(route), methods=[route.method]) for route in self._routes]
+        by_path: dict[str, dict[str, Route]] = {}
+        for route in self._routes:
+            by_path.setdefault(route.path, {})[route.method] = route
+        # an id is a number already here: /stories/merge is no story, and asking for it says what it takes
+        paths: list[BaseRoute] = [
+            Path(path.replace("{id}", "{id:int}"), self._endpoint(routes), methods=list(routes)) for path, routes in by_path.items()
+        ]
         paths += [
             Path("/login", self._login_page, methods=["GET"]),
             Path("/login", self._log_in, methods=["POST"]),
@@ -66,12 +70,14 @@ class Site:
 
     # --- one request ----------------------------------------------------------------------------------------------------
 
-    def _endpoint(self, route: Route) -> Callable[[Request], Any]:
+    def _endpoint(self, routes: Mapping[str, Route]) -> Callable[[Request], Any]:
+        """What answers one path, whichever of its methods is asked for."""
+
         async def endpoint(request: Request) -> Response:
+            route = routes["GET" if request.method == "HEAD" else request.method]
             raw, upload = await self._raw(request, route)
-            asked = replace(
-                self._about(request), values=read(route.params, raw | request.path_params), upload=upload, remember=self._recent
-            )
+            values = read(route.params, raw | request.path_params, strict=route.path.startswith(API))
+            asked = replace(self._about(request), values=values, upload=upload, remember=self._recent)
             return await run_in_threadpool(self._answered, request, route, asked)
 
         return endpoint
@@ -80,7 +86,9 @@ class Site:
         if route.method == "GET":
             return {name: request.query_params.getlist(name) for name in request.query_params}, b""
         if route.path.startswith(API):
-            return await _json_body(request), b""
+            body = await _json_body(request)
+            check_body([param for param in route.params if not param.in_path], body)
+            return body, b""
         form = await self._form(request)
         upload = form.get("file") if route.upload else None
         data = await upload.read() if isinstance(upload, UploadFile) else b""
@@ -131,9 +139,13 @@ class Site:
     def _failed(self, request: Request, error: Exception) -> Response:
         status, sentence = _explained(error)
         if request.url.path.startswith(API):
-            return self._to_response(request, Json({"version": 1, "error": sentence}, status), self._about(request))
-        page = Page("problem", "Not found" if status == 404 else "That did not work", {"sentence": sentence}, status)
-        return self._to_response(request, page, self._about(request))
+            answer: Answer = Json({"version": 1, "error": sentence}, status)
+        else:
+            answer = Page("problem", "Not found" if status == 404 else "That did not work", {"sentence": sentence}, status)
+        response = self._to_response(request, answer, self._about(request))
+        # such as Allow, which a 405 must have (RFC 9110 section 15.5.6)
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
 
     # --- the login ------------------------------------------------------------------------------------------------------
 
@@ -162,23 +174,34 @@ class Site:
 
 
 class Recent:
-    """What was made last, by key: of many readers that ask for one thing at once, the first makes it and the others wait."""
+    """What was made last, by key: of many readers that ask for one thing at once, the first makes it and the others wait. Who asks
+    for something else does not."""
 
     def __init__(self, most: int = 32) -> None:
         self._most = most
         self._made: dict[Hashable, Any] = {}
-        self._making = threading.Lock()
+        self._making: dict[Hashable, threading.Lock] = {}
+        self._guard = threading.Lock()
 
     def __call__(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        if key not in self._made:
-            with self._making:
-                if key not in self._made:
-                    found = make()
-                    while len(self._made) >= self._most:
-                        self._made.pop(next(iter(self._made)))
-                    self._made[key] = found
-                    return found
-        return self._made.get(key) or make()
+        with self._guard:
+            if key in self._made:
+                return self._made[key]
+            mine = self._making.setdefault(key, threading.Lock())
+        with mine:
+            with self._guard:
+                if key in self._made:
+                    return self._made[key]
+            try:
+                found = make()
+            finally:
+                with self._guard:
+                    self._making.pop(key, None)
+            with self._guard:
+                while len(self._made) >= self._most:
+                    self._made.pop(next(iter(self._made)))
+                self._made[key] = found
+            return found
 
 
 async def _json_body(request: Request) -> dict[str, Any]:
@@ -210,5 +233,6 @@ def _explained(error: Exception) -> tuple[int, str]:
     if isinstance(error, LockedError | StoreError):
         return 503, str(error)
     if isinstance(error, AggregatorError):
-        return 400, str(error)
+        # told for the command line, whose options have the names of the parameters here
+        return 400, str(error).removeprefix("--")
     return 500, f"Something unexpected went wrong ({type(error).__name__}); the log of `aggregator serve` says where."

@@ -11,6 +11,7 @@ from aggregator.web.asked import Answer, Asked, Document, Page
 
 if TYPE_CHECKING:
     from aggregator.app import App
+    from aggregator.suggesting import Card, Suggestion
 
 
 def feeds(app: App, asked: Asked) -> Answer:
@@ -31,10 +32,16 @@ def feed(app: App, asked: Asked) -> Answer:
 
 
 def report(app: App, asked: Asked) -> Answer:
-    cards = sorted(cards_of(app, asked["days"]).values(), key=lambda card: (-card.own, -card.items, card.name))
-    return Page(
-        "report", "What each feed is worth", {"cards": cards, "suggestions": suggestions_of(app, asked["days"]), "days": asked["days"]}
-    )
+    """Worked out once an hour: it looks at every item of the days, on a year of news for many seconds."""
+    hour = app.clock().replace(minute=0, second=0, microsecond=0)
+    key = "report", asked["days"], hour, tuple(feed.name for feed in app.subscribed())
+    cards, suggestions = asked.remember(key, lambda: _report(app, asked["days"]))
+    return Page("report", "What each feed is worth", {"cards": cards, "suggestions": suggestions, "days": asked["days"]})
+
+
+def _report(app: App, days: int) -> tuple[list[Card], list[Suggestion]]:
+    cards = cards_of(app, days)
+    return sorted(cards.values(), key=lambda card: (-card.own, -card.items, card.name)), suggestions_of(app, days, cards)
 
 
 def opml(app: App, asked: Asked) -> Answer:

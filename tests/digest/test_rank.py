@@ -97,9 +97,11 @@ def _last(picked: list[Candidate], one: Candidate, params: DigestParams) -> Rank
 
     everyone = [*picked, one]
     picking = _Picking([base_parts(each, PERIOD.from_at, PERIOD.to_at, params) for each in everyone], everyone, params)
-    picking.likeness, picking.seen = [0.0] * len(everyone), [0] * len(everyone)
     for i in range(len(picked)):
         picking._pick(i)
+    # by the definition, pair by pair
+    shared = (len(one.words & other.words) / (len(one.words) * len(other.words)) ** 0.5 for other in picked if one.words and other.words)
+    assert picking.likeness[-1] == pytest.approx(max(shared, default=0.0))
     return picking._ranked(len(picked))
 
 

@@ -188,3 +188,13 @@ def test_a_process_killed_between_statements_leaves_nothing_of_its_poll(database
         assert store.feeds.states() == before
         assert store.maintenance.check() == []
         assert len(poll(store, "a", [item("1", "First"), item("2")]).new) == 1
+
+
+def test_a_store_that_rested_goes_on_also_one_in_memory(store: Store) -> None:
+    for each in (store, open_store("sqlite://", now=NOW)):
+        poll(each, "a", [item("1")])
+        each.rest()
+        assert [one.key for one in each.items.get([1])] == ["1"]
+    if store.path is not None:
+        store.rest()
+        assert store._database.engine.pool.checkedin() == 0  # type: ignore[attr-defined]

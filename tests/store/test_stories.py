@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
@@ -39,6 +39,14 @@ def test_what_was_applied_is_read_back_as_it_was(five: Store) -> None:
     assert covered.items == tuple(five.items.get([1, 2]))
     assert five.stories.topic(3) == (topic, [told])
     assert five.stories.topics() == [topic]
+
+
+def test_a_restart_takes_up_the_topics_of_late_and_no_others(five: Store) -> None:
+    days = {number: NOW - timedelta(days=number) for number in (0, 6, 8, 300)}
+    topics = tuple(Topic(number + 1, "Saga", ("k",), at, at, 1, {"border": 0.75}, 1.5) for number, at in days.items())
+    five.stories.apply(StoryChanges((Membership(1, 7),), (story(7),), topics=topics), NOW)
+    assert [each.id for each in five.stories.active(NOW)[2]] == [1, 7]
+    assert [each.id for each in five.stories.active(datetime.min.replace(tzinfo=UTC))[2]] == [1, 7, 9, 301]
 
 
 def test_members_are_read_for_many_stories_at_once_oldest_first_without_html(five: Store) -> None:

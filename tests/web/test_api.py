@@ -110,6 +110,36 @@ def test_a_program_can_put_right_and_take_back(client: Client, known: dict[str, 
     assert client.put_json("/api/v1/corrections/undo", {"verb": "split", "stories": [story]}).status == 404
 
 
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"dryrun": True}, "the body has “dryrun”; it takes dry_run, items"),
+        ({"dry_run": "ture"}, "dry_run takes true or false"),
+        ({"dry_run": None}, "dry_run takes true or false"),
+        ({"items": 1007}, "items takes a list of whole numbers"),
+        ({"items": []}, "items is missing: numbers of items"),
+    ],
+    ids=str,
+)
+def test_a_slip_in_a_body_changes_nothing(client: Client, known: dict[str, Any], body: dict[str, Any], sentence: str) -> None:
+    items = [item["id"] for item in client.get(f"/api/v1/stories/{known['/stories']}").json["items"]]
+    reply = client.put_json(f"/api/v1/stories/{known['/stories']}/split", {"items": items[:1]} | body)
+    assert (reply.status, reply.json["error"]) == (400, sentence)
+    assert client.get("/api/v1/corrections").json["corrections"] == []
+
+
+def test_a_time_that_cannot_be_meant_is_named_as_it_was_asked_for(client: Client) -> None:
+    reply = client.get("/api/v1/stories?since=never")
+    assert reply.status == 400
+    assert reply.json["error"].startswith("since never")
+
+
+def test_a_path_says_what_may_be_done_with_it(client: Client) -> None:
+    for method, path, allowed in (("DELETE", "/api/v1/marks", {"GET", "HEAD", "POST"}), ("GET", "/api/v1/stories/merge", {"POST"})):
+        reply = client.send(method, path, None, {})
+        assert (reply.status, set(reply.headers["Allow"].split(", "))) == (405, allowed)
+
+
 def test_a_program_can_mark(client: Client, known: dict[str, Any]) -> None:
     marks = client.put_json("/api/v1/marks", {"kind": "item", "id": known["/items"], "stance": "star"}).json["marks"]
     assert [(mark["kind"], mark["id"]) for mark in marks] == [("item", known["/items"])]

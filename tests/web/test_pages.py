@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from html import unescape
 
@@ -11,8 +14,10 @@ import pytest
 
 from aggregator.app import App
 from aggregator.demo.server import bundled_feeds, serve
-from aggregator.model import Story
-from aggregator.web.plots import topic_plot
+from aggregator.model import Coverage, Item, Story
+from aggregator.web.plots import story_plot, topic_plot
+from aggregator.web.site import Recent
+from tests.store.make import item
 from tests.web.client import Client, links
 
 
@@ -264,6 +269,49 @@ def test_a_digest_is_made_once_until_something_changes(client: Client, app: App,
     client.get("/digest/2023-12-26?limit=7")
     assert len(made) > first
     client.post("/marks", {"kind": "topic", "id": app.store.stories.topics()[0].id, "stance": "unmark"})
+
+
+def test_what_is_remembered_is_made_once_and_a_slow_one_keeps_nobody_else_waiting() -> None:
+    recent, slow, made = Recent(most=2), threading.Event(), Counter[str]()
+
+    def make(key: str) -> str:
+        made[key] += 1
+        assert key != "slow" or slow.wait(60)
+        return key
+
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(recent, "slow", lambda: make("slow")) for _ in range(3)]
+        assert recent("quick", lambda: make("quick")) == "quick"
+        slow.set()
+        assert [each.result() for each in waiting] == ["slow"] * 3
+    assert made == {"slow": 1, "quick": 1}
+    with pytest.raises(ZeroDivisionError):
+        recent("broken", lambda: 1 / 0)
+    assert recent("broken", lambda: "mended") == "mended"
+    recent("another", lambda: make("another"))
+    recent("quick", lambda: make("quick"))
+    assert made["quick"] == 2, "only so many are kept"
+
+
+def test_a_digest_leads_to_related_stories_also_to_those_that_it_does_not_show(client: Client) -> None:
+    related = re.findall(r'<p class="related">Related: (.*?)</p>', client.get("/?limit=3").text)
+    assert related
+    assert all("<span" not in each for each in related)
+    away = {place for each in related for place in links(each, "/stories/")}
+    assert away
+    assert all(client.get(place).status == 200 for place in away)
+
+
+def test_a_plot_has_one_lane_for_each_name_the_first_reporter_on_top() -> None:
+    def told(id_: int, publisher: str, site: str) -> Item:
+        at = datetime(2023, 12, 1, id_, tzinfo=UTC)
+        return item(str(id_), id=id_, publisher=publisher, link=f"https://{site}/{id_}", at=at, arrived_at=at)
+
+    links_page = [told(1, "Link page", "news.ycombinator.com"), told(5, "Link page", "reddit.com")]
+    items = (links_page[0], told(2, "Daily", "daily.example"), told(3, "Wire", "wire.example"), links_page[1])
+    first = items[0].published_at
+    plot = story_plot(Coverage(Story(1, "Story", first, items[-1].published_at), items, ()), "UTC")
+    assert [(lane.name, len(lane.dots)) for lane in plot.lanes] == [("Link page", 2), ("Daily", 1), ("Wire", 1)]
 
 
 def test_a_plot_of_very_many_stories_shows_the_largest_and_lists_the_rest() -> None:
