@@ -25,9 +25,6 @@ from aggregator.ports import Parser
 from aggregator.settings import FetchSettings
 from aggregator.store.opening import Store
 
-_MANY = 1_000
-"""New items of a round from which on grouping them takes so much memory that idle parser processes should give theirs back."""
-
 
 @dataclass
 class Round:
@@ -84,8 +81,6 @@ class Round:
         self._running = (asyncio.get_running_loop(), task)
         async with self.ingest() as ingest:
             outcomes = await ingest.round(due, self.clock, heard)
-            if sum(outcome.new for outcome in outcomes) >= _MANY:
-                ingest.parser.rest()
             return outcomes, await self._read_pages(ingest, wanting) if wanting and is_installed() else None
 
     async def _read_pages(self, ingest: Ingest, wanting: Sequence[Feed]) -> PagesRead:

@@ -75,7 +75,9 @@ class Program:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Program:
-        environment = {**os.environ, "HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder)}
+        folder = str(self.folder)
+        environment = {**os.environ, "HOME": folder, "XDG_CONFIG_HOME": folder, "XDG_DATA_HOME": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
         self.process = subprocess.Popen(
             self.command, cwd=self.folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -135,6 +134,8 @@ def _offset(zone: str) -> timedelta:
 
 
 def _read_mail(raw: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # 8 ms that most dates do not need
+
     # "… +0200 (CEST)" says the zone twice; "GMT+0100" is what JavaScript prints
     text = _COMMENT.sub("", raw) if "(" in raw else raw
     text = _GMT_OFFSET.sub(lambda match: f"{match[1]}{int(match[2]):02d}{match[3] or '00'}", text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -42,18 +42,22 @@ _NO_LANGUAGE = frozenset(("und", "mul", "zxx", "mis", "un", "xx"))
 _FEED_EMAIL = re.compile(r"^\S+@\S+\s*\((.+)\)$")
 
 
-def normalise(parsed: ParsedFeed, *, feed: str, feed_url: str, now: datetime, language: str | None = None) -> tuple[Item, ...]:
+def normalise(
+    parsed: ParsedFeed, *, feed: str, feed_url: str, now: datetime, language: str | None = None, places: Sequence[int] | None = None
+) -> tuple[Item, ...]:
     """The document's items in its order, with provisional keys (guid, else link, else hash) for dedupe.identify.
 
     `feed` is the feed's name, `feed_url` the last resort for relative links, `now` the time of the poll, `language` what the person says
     about the feed. Times follow dates.choose_date; items that get the poll's time lie a microsecond apart, so that the document's order
     (newest first, as a rule) stays. Language: the item's own, the person's, the feed's, else detected when that is reliable.
     `content_hash` is over title, summary and link, never over `now`: re-reading an unchanged document gives equal hashes.
+    `places` are the items that are wanted, counted from 0; None: all.
     """
     front = canonical_link(parsed.link)
     known = language_code(language) or language_code(parsed.language)
     source = _Source(feed, parsed.title or feed, clean_link(feed_url), front, known)
-    return tuple(_item(raw, source, now, place) for place, raw in enumerate(parsed.items))
+    wanted = range(len(parsed.items)) if places is None else places
+    return tuple(_item(parsed.items[place], source, now, place) for place in wanted)
 
 
 @dataclass(frozen=True, slots=True)

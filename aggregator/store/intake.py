@@ -96,7 +96,7 @@ def take_in(connection: Connection, groups: Sequence[Sequence[tuple[int, Item]]]
             batch.decide(feed_id, item)
         done.append(batch.since(before))
     _write(connection, batch)
-    return Taken(done, batch.ids)
+    return Taken(done, batch.ids, {row["feed"] for row in batch.pruned})
 
 
 def _storable(item: Item) -> Item:
@@ -109,10 +109,11 @@ def _storable(item: Item) -> Item:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was stored of each group, and which item each (feed id, key) is."""
+    """What was stored of each group, which item each (feed id, key) is, and the feeds that still show pruned items."""
 
     done: list[Ingested]
     ids: dict[tuple[int, str], int]
+    showing_pruned: set[int]
 
 
 def _look_up(connection: Connection, shown: Sequence[tuple[int, Item]], now: datetime) -> _Batch:

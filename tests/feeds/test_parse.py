@@ -140,5 +140,5 @@ def test_half_a_surrogate_pair_in_json_spoils_neither_its_item_nor_the_others(pa
         rb'{"id": "2", "title": "Whole \ud83d\ude00", "content_html": "<p>three</p>"}]}'
     )
     reading = Reading("j", "https://example.org/feed", datetime(2023, 12, 27, tzinfo=UTC))
-    _, items = asyncio.run(parser.read(body, {"content-type": "application/feed+json"}, "https://example.org/feed", reading))
-    assert [(item.title, item.summary) for item in items] == [("half \ufffd", "one \ufffd two"), ("Whole 😀", "three")]
+    _, read = asyncio.run(parser.read(body, {"content-type": "application/feed+json"}, "https://example.org/feed", reading))
+    assert [(item.title, item.summary) for item in read.items] == [("half \ufffd", "one \ufffd two"), ("Whole 😀", "three")]
