@@ -304,6 +304,7 @@ class App:
             planned(len(due))
         outcomes: list[FeedOutcome] = []
         if due or wanting:
+            self.parser.expect(sum(each.state.body_hash is None for each in due))  # those never brought a document yet
             self._round = self._new_round(line_seconds)
             try:
                 outcomes, read = self._round.run(due, wanting, heard)

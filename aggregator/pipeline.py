@@ -101,6 +101,7 @@ class Ingest:
 
 
 _LINGER_SECONDS = 0.01
+_MOST_LINGERS = 6
 _MOST_TOGETHER = 100
 _Waiting = list[tuple[Polled, asyncio.Future[Ingested]]]
 
@@ -128,10 +129,18 @@ class GroupCommit:
         return await future
 
     async def _write_all(self) -> None:
-        await asyncio.sleep(_LINGER_SECONDS)
         while self._waiting:
+            await self._linger()
             batch, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
             await self._write(batch)
+
+    async def _linger(self) -> None:
+        """While more come, but not for long."""
+        for _ in range(_MOST_LINGERS):
+            before = len(self._waiting)
+            await asyncio.sleep(_LINGER_SECONDS)
+            if len(self._waiting) == before or len(self._waiting) >= _MOST_TOGETHER:
+                return
 
     async def _write(self, batch: _Waiting) -> None:
         try:

@@ -53,6 +53,10 @@ class Parser(Protocol):
         whole. Raises as `parse`."""
         ...
 
+    def expect(self, documents: int) -> None:
+        """Make ready for so many documents."""
+        ...
+
     def rest(self) -> None:
         """Give back the memory of what is idle."""
         ...

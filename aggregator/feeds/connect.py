@@ -49,13 +49,24 @@ class Resolver:
         self._threads: ThreadPoolExecutor | None = None
         self._known: dict[str, tuple[float, asyncio.Future[list[str]]]] = {}
 
+    def known(self, host: str) -> list[str] | None:
+        """`addresses`, where the answer is there already: the same list for as long as it holds."""
+        expires, answer = self._known.get(host, (0.0, None))
+        if answer is not None and answer.done() and expires >= asyncio.get_running_loop().time() and not answer.cancelled():
+            return None if answer.exception() is not None else answer.result() or None
+        return None
+
     async def addresses(self, host: str) -> list[str]:
         """Raises NameUnknownError. An address is returned as it is."""
-        if parse_address(host) is not None:
-            return [host.strip("[]")]
+        if (found := self.known(host)) is not None:
+            return found
         loop = asyncio.get_running_loop()
         expires, answer = self._known.get(host, (0.0, None))
-        if answer is None or expires < loop.time() or (answer.done() and (answer.cancelled() or answer.exception() is not None)):
+        if parse_address(host) is not None:
+            answer = loop.create_future()
+            answer.set_result([host.strip("[]")])
+            self._known[host] = (float("inf"), answer)
+        elif answer is None or expires < loop.time() or (answer.done() and (answer.cancelled() or answer.exception() is not None)):
             self._threads = self._threads or ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="resolve")
             answer = loop.run_in_executor(self._threads, self._lookup, host)
             answer.add_done_callback(_mark_seen)
@@ -100,11 +111,20 @@ class Network:
         self._ssl_context: ssl.SSLContext | None = None
         self._idle: dict[httpcore2.AsyncHTTPConnection, _Place] = {}
         self._proxies: dict[str, httpcore2.AsyncConnectionPool] = {}
+        self._kinds: dict[str, tuple[list[str], Kind]] = {}
+
+    def kind_now(self, host: str) -> Kind | None:
+        """`kind`, where nobody has to be asked for it."""
+        addresses = self._resolver.known(host)
+        if addresses is None:
+            return None
+        if host not in self._kinds or self._kinds[host][0] is not addresses:
+            self._kinds[host] = addresses, _kind_of(addresses)
+        return self._kinds[host][1]
 
     async def kind(self, host: str) -> Kind:
         """What `host` leads to: "public" when any of its addresses is, else "private" when any is. Raises NameUnknownError."""
-        kinds = {judge(address) for text in await self._resolver.addresses(host) if (address := parse_address(text)) is not None}
-        return "public" if "public" in kinds else "private" if "private" in kinds else "forbidden"
+        return _kind_of(await self._resolver.addresses(host))
 
     @asynccontextmanager
     async def send(self, request: httpcore2.Request, *, private: bool, proxy: str | None = None) -> AsyncIterator[httpcore2.Response]:
@@ -196,6 +216,11 @@ class Network:
         self._idle.clear()
         self._proxies.clear()
         self._resolver.close()
+
+
+def _kind_of(addresses: list[str]) -> Kind:
+    kinds = {judge(address) for text in addresses if (address := parse_address(text)) is not None}
+    return "public" if "public" in kinds else "private" if "private" in kinds else "forbidden"
 
 
 async def _handle(connection: httpcore2.AsyncHTTPConnection, request: httpcore2.Request) -> httpcore2.Response:

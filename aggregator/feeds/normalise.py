@@ -14,7 +14,7 @@ from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from aggregator.feeds.dates import EARLIEST, choose_date
-from aggregator.feeds.links import canonical_link, clean_link
+from aggregator.feeds.links import canonical_link, clean_and_canonical, clean_link
 from aggregator.feeds.markup import html_text, safe_html, title_text
 from aggregator.model import Item, Media, ParsedFeed, ParsedItem
 from aggregator.text import one_line, shorten
@@ -73,8 +73,7 @@ class _Source:
 
 def _item(raw: ParsedItem, source: _Source, now: datetime, place: int) -> Item:
     base = _base(raw.base, source.url)
-    link = clean_link(raw.link, base)
-    canonical = canonical_link(link)
+    link, canonical = clean_and_canonical(raw.link, base)
     summary, summary_html, content_html = _bodies(raw, link or base)
     media = _media(raw.media, base)
     title = _title(raw, summary, link, media)
@@ -97,8 +96,8 @@ def _item(raw: ParsedItem, source: _Source, now: datetime, place: int) -> Item:
         summary_html=summary_html,
         content_html=content_html,
         language=language_code(raw.language) or source.language or detect_language(f"{title}\n{summary}"),
-        authors=_names(map(_person, raw.authors), MOST_AUTHORS),
-        categories=_names((title_text(category, is_html=True) for category in raw.categories), MOST_CATEGORIES),
+        authors=_names(map(_person, raw.authors), MOST_AUTHORS) if raw.authors else (),
+        categories=_names(map(_subject, raw.categories), MOST_CATEGORIES) if raw.categories else (),
         media=media,
     )
 
@@ -188,11 +187,17 @@ def detect_language(text: str) -> str | None:
 # --- people, subjects, media ------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
 def _person(name: str) -> str:
     """ "desk@example.org (Jo Bloggs)" -> "Jo Bloggs"."""
     clean = title_text(name, is_html=True)
     match = _FEED_EMAIL.match(clean)
     return match[1].strip() if match else clean
+
+
+@lru_cache(maxsize=1024)
+def _subject(category: str) -> str:
+    return title_text(category, is_html=True)
 
 
 def _names(names: Iterable[str], most: int) -> tuple[str, ...]:
@@ -206,6 +211,8 @@ def _names(names: Iterable[str], most: int) -> tuple[str, ...]:
 
 def _media(media: tuple[Media, ...], base: str | None) -> tuple[Media, ...]:
     """With absolute http(s) addresses, one for each address, clean words."""
+    if not media:
+        return ()
     found: dict[str, Media] = {}
     for medium in media:
         url = clean_link(medium.url, base)

@@ -27,6 +27,7 @@ from aggregator.model import ParsedFeed, Reading, ReadItems
 
 _DECODER: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _START = "import sys; sys.path[:] = {path!r}; from aggregator.feeds.parse_worker import main; main({memory}, {cpu})"
+_FEW = 4
 _LIFETIME = 2_000
 """Documents after which a process is replaced, against slow growth of its memory."""
 
@@ -62,6 +63,18 @@ class GuardedParser:
 
     async def _ask(self, question: Question) -> tuple[ParsedFeed, ReadItems | None]:
         return await asyncio.get_running_loop().run_in_executor(self._pool(), self._answer, question)
+
+    def expect(self, documents: int) -> None:
+        """Start processes for so many documents that will come soon: it takes as long as to fetch fifty, and can go on meanwhile.
+
+        Few may come to nothing; for those a process starts with the first.
+        """
+        with self._lock:
+            missing = 0 if self._closed else min(documents // _FEW, self.limits.workers) - len(self._all)
+            for _ in range(missing):
+                worker = _Worker(self.limits)
+                self._all.add(worker)
+                self._idle.append(worker)
 
     def rest(self) -> None:
         """End the idle processes, which hold 45 MB each; others start with the next documents."""

@@ -88,7 +88,10 @@ def take_in(connection: Connection, groups: Sequence[Sequence[tuple[int, Item]]]
     """Store what feeds show: groups (polls) of pairs of feed id and item, in order. Of a feed's items that are one, the first wins."""
     if connection.dialect.name == "postgresql":
         groups = [[(feed_id, _storable(item)) for feed_id, item in group] for group in groups]
-    batch = _look_up(connection, [pair for group in groups for pair in group], now)
+    shown = [pair for group in groups for pair in group]
+    if not shown:  # as in most rounds: nothing has changed
+        return Taken([Ingested()] * len(groups), {}, set())
+    batch = _look_up(connection, shown, now)
     done = []
     for group in groups:
         before = batch.counts()

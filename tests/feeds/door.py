@@ -29,6 +29,9 @@ class HereParser:
     async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, ReadItems]:
         return read_items(await self.parse(body, headers, url), reading)
 
+    def expect(self, documents: int) -> None:
+        return None
+
     def rest(self) -> None:
         return None
 
