@@ -28,6 +28,7 @@ from aggregator import __version__
 from aggregator.feeds import answers, trouble
 from aggregator.feeds.addresses import AddressRefusedError, Kind, NameUnknownError, judge, parse_address
 from aggregator.feeds.decode import DecodeError, Decoder, make_decoder
+from aggregator.feeds.exchange import Answer
 from aggregator.feeds.patience import patience
 from aggregator.feeds.politeness import TurnPassedError
 from aggregator.feeds.trouble import TooLargeError, UnusableError
@@ -94,7 +95,7 @@ class Connections(Protocol):
 
     def send(
         self, request: httpcore2.Request, *, private: bool, proxy: str | None = None
-    ) -> AbstractAsyncContextManager[httpcore2.Response]: ...
+    ) -> AbstractAsyncContextManager[httpcore2.Response | Answer]: ...
 
     async def aclose(self) -> None: ...
 
@@ -310,7 +311,7 @@ class HttpFetcher:
                 return None
             return await self._judge(poll, response)
 
-    def _redirect(self, poll: _Poll, response: httpcore2.Response) -> None:
+    def _redirect(self, poll: _Poll, response: httpcore2.Response | Answer) -> None:
         target = redirect_target(poll.url, poll.headers["location"])
         poll.hops += 1
         if str(target) in poll.visited:
@@ -326,7 +327,7 @@ class HttpFetcher:
 
     # --- the answer ----------------------------------------------------------------------------------------------
 
-    async def _judge(self, poll: _Poll, response: httpcore2.Response) -> Fetched:
+    async def _judge(self, poll: _Poll, response: httpcore2.Response | Answer) -> Fetched:
         status, headers, now = response.status, poll.headers, poll.now
         wait_until = answers.retry_after(headers.get("retry-after"), now)
         if status in (200, 203):
@@ -343,7 +344,7 @@ class HttpFetcher:
             return poll.fetched("throttled", error=sentence, retry_after_at=wait_until)
         return poll.fetched("failed", error=sentence)
 
-    async def _whole(self, poll: _Poll, response: httpcore2.Response) -> Fetched:
+    async def _whole(self, poll: _Poll, response: httpcore2.Response | Answer) -> Fetched:
         await self._read(poll, response)
         # the body is unpacked now: whoever reads on must not be told otherwise
         poll.headers = {name: value for name, value in poll.headers.items() if name not in ("content-encoding", "content-length")}
@@ -359,7 +360,7 @@ class HttpFetcher:
         moved_to = str(poll.url) if poll.hops and poll.permanent else None
         return poll.fetched(outcome, permanent_url=moved_to, max_age_seconds=answers.fresh_seconds(poll.headers, poll.now), **more)
 
-    async def _read(self, poll: _Poll, response: httpcore2.Response) -> None:
+    async def _read(self, poll: _Poll, response: httpcore2.Response | Answer) -> None:
         """The body into `poll.body`, which keeps what came when the rest did not."""
         decoder, limits, received = make_decoder(poll.headers.get("content-encoding", "")), self._limits, 0
         announced = poll.headers.get("content-length", "")
