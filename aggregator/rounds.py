@@ -6,6 +6,7 @@ due feeds | ingest (pipeline.py)   then   feeds that want full texts | read thei
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -60,6 +61,8 @@ class Round:
 
     def run(self, due: Sequence[DueFeed], wanting: Sequence[Feed], heard: Heard | None) -> tuple[list[FeedOutcome], PagesRead | None]:
         """Poll `due`, then read the pages that new items of the `wanting` feeds lack; None without such feeds or the extra."""
+        # ten thousand items come and go: at its usual rhythm the collector took 6 % of the time to find nothing
+        gc.set_threshold(50_000, 20, 50)
         try:
             return asyncio.run(self._work(due, wanting, heard))
         except asyncio.CancelledError:

@@ -123,6 +123,7 @@ def serve_phases(phases: dict[str, Any], counted: Any) -> None:
 
 
 def serve_ours(base: str) -> None:
+    import aggregator.rounds  # noqa: F401 - it is loaded with the first round
     from aggregator.app import App
 
     folder = Path.cwd()
@@ -144,6 +145,8 @@ def serve_ours(base: str) -> None:
 def serve_reader(base: str) -> None:
     import sqlite3
 
+    import feedparser  # noqa: F401 - it loads these with the first feed
+    import requests  # type: ignore[import-untyped]  # noqa: F401
     from reader import make_reader  # type: ignore[import-not-found]
 
     reader = make_reader("reader.db")

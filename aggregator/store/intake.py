@@ -269,5 +269,24 @@ class _Batch:
 
 
 def _item_row(item: Item, id_: int, feed_id: int, now: datetime) -> dict[str, Any]:
-    row = {name: getattr(item, name) for name in (*_TEXTS, "key", "published_at", "updated_at", "date_rule")}
-    return row | {"id": id_, "feed_id": feed_id, "arrived_at": item.arrived_at or now, "full_text": item.full_text or None}
+    return {
+        "id": id_,
+        "feed_id": feed_id,
+        "key": item.key,
+        "content_hash": item.content_hash,
+        "published_at": item.published_at,
+        "arrived_at": item.arrived_at or now,
+        "updated_at": item.updated_at,
+        "date_rule": item.date_rule,
+        "language": item.language,
+        "title": item.title,
+        "link": item.link,
+        "canonical_link": item.canonical_link,
+        "summary": item.summary,
+        "authors": item.authors,
+        "categories": item.categories,
+        "media": item.media,
+        "summary_html": item.summary_html,
+        "content_html": item.content_html,
+        "full_text": item.full_text or None,
+    }
