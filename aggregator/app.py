@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MANY = 1_000
+"""New items from which on grouping them takes so much memory that idle parser processes should give theirs back."""
+
 
 def _one_thread_for_algebra() -> None:
     """The matrices are small: with two threads learning topics took twice the processor time and no less by the clock."""
@@ -116,6 +119,7 @@ class App:
         self._opened: list[Callable[[], None]] = []
         self._round: Round | None = None
         self._synced: tuple[Feed, ...] | None = None
+        self._came = 0  # new items since it last organised
 
     @classmethod
     def from_options(
@@ -300,11 +304,13 @@ class App:
         """Poll just these, and read the pages that new items of the `wanting` feeds lack; see `fetch`."""
         if not (due or wanting):
             return []
+        self.parser.expect(sum(each.state.body_hash is None for each in due))  # those never brought a document yet
         self._round = self._new_round(line_seconds)
         try:
             outcomes, read = self._round.run(due, wanting, heard)
         finally:
             self._round = None
+        self._came += sum(outcome.new for outcome in outcomes)
         if pages is not None and read is not None:
             pages(read)
         return outcomes
@@ -373,6 +379,9 @@ class App:
 
     def organise(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Group everything that is in no story yet. Returns how many items that were."""
+        if self._came >= _MANY:
+            self.parser.rest()
+        self._came = 0
         return self._organise(self.clock, progress)
 
     def correcting(self, *, dry_run: bool = False) -> Correcting:

@@ -180,6 +180,8 @@ class Reading:
     feed_url: str
     now: datetime
     language: str | None = None
+    shown: bytes = b""
+    """ReadItems.shown of the last document; empty: every item is wanted."""
 
 
 # --- many processes ------------------------------------------------------------------------------------------------------
@@ -267,6 +269,18 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadItems:
+    """The items of a document, without those that stand there as they did last time (`same` tells how many)."""
+
+    items: tuple[Item, ...] = ()
+    same: int = 0
+    guids_hold: bool = False
+    """Whether one of those has a guid and a link, so that the feed has not changed all its guids."""
+    shown: bytes = b""
+    """By what the next poll finds those that stay (feeds/sift.py); empty where two items have a key, a link or words in common."""
+
+
+@dataclass(frozen=True, slots=True)
 class Appearance:
     """That an item stood in a feed."""
 
@@ -290,11 +304,16 @@ class Ingested:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What one poll brought: the feed's new state, its publisher (empty: as it was), and the items of the document."""
+    """What one poll brought: the feed's new state, its publisher (empty: as it was), and the items of the document.
+
+    `shown` is that of ReadItems, None when no document came; `relies` tells that `items` lack some because of the last one.
+    """
 
     state: FeedState
     publisher: str = ""
     items: tuple[Item, ...] = ()
+    shown: bytes | None = None
+    relies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The order of things; each stage is somebody else's work.
 
-    ingest:    due feeds | claim | fetch -P hosts | parse, normalise -P processes | identify | store items and states, a few polls at once
+    ingest:    due feeds | claim | fetch -P hosts | parse, sift, normalise -P processes | identify | store items and states, some at once
     organise:  unsorted items | vectorise | assign | repair | link into topics | store            (one writer)
     publish:   a period | select | rank | render | deliver
 
@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from aggregator.errors import FeedError, StoreError
 from aggregator.feeds import dedupe, schedule
-from aggregator.model import Clock, DueFeed, Feed, FeedOutcome, FeedState, Fetched, Ingested, Item, ParsedFeed, Polled, Reading
+from aggregator.model import Clock, DueFeed, Feed, FeedOutcome, FeedState, Fetched, Ingested, Item, ParsedFeed, Polled, Reading, ReadItems
 from aggregator.ports import FeedStore, Fetcher, ItemStore, Organiser, Parser, StoryStore
 
 Heard = Callable[[FeedOutcome], None]
@@ -54,28 +54,45 @@ class Ingest:
     async def poll(self, due: DueFeed, clock: Clock) -> tuple[FeedOutcome, ParsedFeed | None]:
         """Fetch, parse, normalise, identify and store one feed: its items and its new state in one transaction."""
         fetched = await self.fetcher.fetch(due, clock())
-        parsed, items, problem = await self._read(due, fetched, clock())
+        parsed, read, problem = await self._read(due, fetched, clock(), self._shown(due, fetched))
+        identity, items = self._identify(due, read)
+        if read.same and identity != "guid":  # the keys of those that were left out change too
+            parsed, read, problem = await self._read(due, fetched, clock(), b"")
+            identity, items = self._identify(due, read)
         now = clock()
         state = schedule.after_poll(due.feed, due.state, fetched, parsed, problem, self.limits, now=now, jitter=self.jitter())
+        polled = Polled(state, publisher_of(due.feed, state))
         if parsed is not None:
-            identity, items = dedupe.identify(items, state.identity, self._known_links(due, items))
             state = replace(state, identity=identity)
-        stored = await self._store.put(Polled(state, publisher_of(due.feed, state), items), now)
+            polled = Polled(state, polled.publisher, items, read.shown if identity == "guid" else b"", relies=read.same > 0)
+        stored = await self._store.put(polled, now)
         outcome = FeedOutcome(
             due.feed.name, fetched.outcome, fetched.status, len(stored.new), len(stored.edited), state.error, state.next_poll_at
         )
         return outcome, parsed
 
-    async def _read(self, due: DueFeed, fetched: Fetched, now: datetime) -> tuple[ParsedFeed | None, tuple[Item, ...], str | None]:
+    async def _read(self, due: DueFeed, fetched: Fetched, now: datetime, shown: bytes) -> tuple[ParsedFeed | None, ReadItems, str | None]:
         """The document, if a body came that is one, its items, and what was wrong with it (fetch trouble first)."""
-        if fetched.outcome == "same" or (not fetched.body and fetched.outcome != "changed"):
-            return None, (), fetched.error
-        reading = Reading(due.feed.name, due.state.fetch_url, now, due.feed.language)
+        if not _brings_document(fetched):
+            return None, ReadItems(), fetched.error
+        reading = Reading(due.feed.name, due.state.fetch_url, now, due.feed.language, shown)
         try:
-            parsed, items = await self.parser.read(fetched.body or b"", fetched.headers, fetched.final_url, reading)
+            parsed, read = await self.parser.read(fetched.body or b"", fetched.headers, fetched.final_url, reading)
         except FeedError as error:
-            return None, (), fetched.error or str(error)
-        return parsed, items, fetched.error or parsed.error
+            return None, ReadItems(), fetched.error or str(error)
+        return parsed, read, fetched.error or parsed.error
+
+    def _shown(self, due: DueFeed, fetched: Fetched) -> bytes:
+        if due.state.last_success_at is None or due.state.identity != "guid" or not _brings_document(fetched):
+            return b""
+        return self.items.shown(due.state.id)
+
+    def _identify(self, due: DueFeed, read: ReadItems) -> tuple[str, tuple[Item, ...]]:
+        identity = due.state.identity
+        apart = identity == "guid" and read.shown  # then only whether all guids are new ones is to be decided
+        if not read.items or (apart and (read.guids_hold or due.state.last_success_at is None)):
+            return identity, read.items
+        return dedupe.identify(read.items, identity, self._known_links(due, read.items))
 
     def _known_links(self, due: DueFeed, items: Sequence[Item]) -> dict[str, str]:
         if due.state.last_success_at is None:
@@ -84,6 +101,7 @@ class Ingest:
 
 
 _LINGER_SECONDS = 0.01
+_MOST_LINGERS = 6
 _MOST_TOGETHER = 100
 _Waiting = list[tuple[Polled, asyncio.Future[Ingested]]]
 
@@ -111,10 +129,18 @@ class GroupCommit:
         return await future
 
     async def _write_all(self) -> None:
-        await asyncio.sleep(_LINGER_SECONDS)
         while self._waiting:
+            await self._linger()
             batch, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
             await self._write(batch)
+
+    async def _linger(self) -> None:
+        """While more come, but not for long."""
+        for _ in range(_MOST_LINGERS):
+            before = len(self._waiting)
+            await asyncio.sleep(_LINGER_SECONDS)
+            if len(self._waiting) == before or len(self._waiting) >= _MOST_TOGETHER:
+                return
 
     async def _write(self, batch: _Waiting) -> None:
         try:
@@ -135,6 +161,10 @@ def _fail(batch: _Waiting, error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)
+
+
+def _brings_document(fetched: Fetched) -> bool:
+    return fetched.outcome == "changed" or (fetched.outcome != "same" and bool(fetched.body))
 
 
 def publisher_of(feed: Feed, state: FeedState) -> str:

@@ -23,6 +23,7 @@ from aggregator.model import (
     ParsedFeed,
     Polled,
     Reading,
+    ReadItems,
     StoriesBefore,
     Story,
     StoryChanges,
@@ -47,8 +48,13 @@ class Parser(Protocol):
         """Raises FeedError with a sentence when the body is no feed, or took too long or too much memory."""
         ...
 
-    async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
-        """Parse and normalise. The raw items of the ParsedFeed hold their dates only; the Items are whole. Raises as `parse`."""
+    async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, ReadItems]:
+        """Parse and normalise what `reading.shown` does not know. The raw items of the ParsedFeed hold their dates only; the Items are
+        whole. Raises as `parse`."""
+        ...
+
+    def expect(self, documents: int) -> None:
+        """Make ready for so many documents."""
         ...
 
     def rest(self) -> None:
@@ -137,6 +143,10 @@ class HostTurns(Protocol):
 class ItemStore(Protocol):
     def known_links(self, feed: str, links: Sequence[str]) -> dict[str, str]:
         """For canonical links that this feed has shown before: the newest key it had there. Input of feeds/dedupe.identify."""
+        ...
+
+    def shown(self, feed_id: int) -> bytes:
+        """Polled.shown of the last poll that brought a document; empty when there is nothing to rely on."""
         ...
 
     def ingest(self, polls: Sequence[Polled], now: datetime) -> list[Ingested]:

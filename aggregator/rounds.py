@@ -6,6 +6,7 @@ due feeds | ingest (pipeline.py)   then   feeds that want full texts | read thei
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -25,9 +26,6 @@ from aggregator.pipeline import Heard, Ingest
 from aggregator.ports import HostTurns, Parser
 from aggregator.settings import FetchSettings
 from aggregator.store.opening import Store
-
-_MANY = 1_000
-"""New items of a round from which on grouping them takes so much memory that idle parser processes should give theirs back."""
 
 
 @dataclass
@@ -68,6 +66,8 @@ class Round:
 
     def run(self, due: Sequence[DueFeed], wanting: Sequence[Feed], heard: Heard | None) -> tuple[list[FeedOutcome], PagesRead | None]:
         """Poll `due`, then read the pages that new items of the `wanting` feeds lack; None without such feeds or the extra."""
+        # ten thousand items come and go: at its usual rhythm the collector took 6 % of the time to find nothing
+        gc.set_threshold(50_000, 20, 50)
         try:
             return asyncio.run(self._work(due, wanting, heard))
         except asyncio.CancelledError:
@@ -89,8 +89,6 @@ class Round:
         self._running = (asyncio.get_running_loop(), task)
         async with self.ingest(due) as ingest:
             outcomes = await ingest.round(due, self.clock, heard)
-            if sum(outcome.new for outcome in outcomes) >= _MANY:
-                ingest.parser.rest()
             return outcomes, await self._read_pages(ingest, wanting) if wanting and is_installed() else None
 
     async def _read_pages(self, ingest: Ingest, wanting: Sequence[Feed]) -> PagesRead:

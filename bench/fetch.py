@@ -75,7 +75,9 @@ class Program:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Program:
-        environment = {**os.environ, "HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder)}
+        folder = str(self.folder)
+        environment = {**os.environ, "HOME": folder, "XDG_CONFIG_HOME": folder, "XDG_DATA_HOME": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
         self.process = subprocess.Popen(
             self.command, cwd=self.folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -121,6 +123,7 @@ def serve_phases(phases: dict[str, Any], counted: Any) -> None:
 
 
 def serve_ours(base: str) -> None:
+    import aggregator.rounds  # noqa: F401 - it is loaded with the first round
     from aggregator.app import App
 
     folder = Path.cwd()
@@ -142,6 +145,8 @@ def serve_ours(base: str) -> None:
 def serve_reader(base: str) -> None:
     import sqlite3
 
+    import feedparser  # noqa: F401 - it loads these with the first feed
+    import requests  # type: ignore[import-untyped]  # noqa: F401
     from reader import make_reader  # type: ignore[import-not-found]
 
     reader = make_reader("reader.db")

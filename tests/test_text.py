@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.text import ASCII_BLOCKS, BLOCKS, bars, one_line, paragraphs, shorten, strip_controls
+from aggregator.text import _FORBIDDEN, ASCII_BLOCKS, BLOCKS, _is_clean, bars, one_line, paragraphs, shorten, strip_controls
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,10 @@ def test_bars_stand_on_the_ground_for_nothing_alone_and_reach_the_top_for_the_mo
     assert bars([0, 1], least_top=7) == "▁▂"
     assert bars([]) == ""
     assert bars([0]) == BLOCKS[0]
+
+
+def test_no_character_that_must_go_passes_for_clean() -> None:
+    missed = [code for code in range(0x110000) if _FORBIDDEN.match(chr(code)) and _is_clean(f"żółw {chr(code)}")]
+    assert missed == []
+    assert not any(map(_is_clean, ("a\u200cb", "a\u200db")))
+    assert all(map(_is_clean, ("plain", "żółw\n\xa0ślimak", "日本語", "👍")))

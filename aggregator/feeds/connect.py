@@ -12,12 +12,12 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import httpcore2
 
 from aggregator.feeds.addresses import Kind, NameUnknownError, judge, parse_address, permitted
+from aggregator.feeds.exchange import Answer, HttpConnection, connect
 from aggregator.feeds.patience import Patience, patience
 from aggregator.feeds.streams import StreamBackend
 
@@ -26,10 +26,6 @@ Lookup = Callable[[str], list[str]]
 
 _REMEMBER_SECONDS = 30.0
 _LOOKUP_THREADS = 16
-
-
-_came: ContextVar[list[int] | None] = ContextVar("came", default=None)
-"""Sizes of what the current task has read of an answer on a kept connection."""
 
 
 def system_lookup(host: str) -> list[str]:
@@ -49,13 +45,24 @@ class Resolver:
         self._threads: ThreadPoolExecutor | None = None
         self._known: dict[str, tuple[float, asyncio.Future[list[str]]]] = {}
 
+    def known(self, host: str) -> list[str] | None:
+        """`addresses`, where the answer is there already: the same list for as long as it holds."""
+        expires, answer = self._known.get(host, (0.0, None))
+        if answer is not None and answer.done() and expires >= asyncio.get_running_loop().time() and not answer.cancelled():
+            return None if answer.exception() is not None else answer.result() or None
+        return None
+
     async def addresses(self, host: str) -> list[str]:
         """Raises NameUnknownError. An address is returned as it is."""
-        if parse_address(host) is not None:
-            return [host.strip("[]")]
+        if (found := self.known(host)) is not None:
+            return found
         loop = asyncio.get_running_loop()
         expires, answer = self._known.get(host, (0.0, None))
-        if answer is None or expires < loop.time() or (answer.done() and (answer.cancelled() or answer.exception() is not None)):
+        if parse_address(host) is not None:
+            answer = loop.create_future()
+            answer.set_result([host.strip("[]")])
+            self._known[host] = (float("inf"), answer)
+        elif answer is None or expires < loop.time() or (answer.done() and (answer.cancelled() or answer.exception() is not None)):
             self._threads = self._threads or ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="resolve")
             answer = loop.run_in_executor(self._threads, self._lookup, host)
             answer.add_done_callback(_mark_seen)
@@ -98,16 +105,27 @@ class Network:
         self._backends = {private: _CheckedBackend(self._resolver, backend, private=private) for private in (False, True)}
         self._connections = connections
         self._ssl_context: ssl.SSLContext | None = None
-        self._idle: dict[httpcore2.AsyncHTTPConnection, _Place] = {}
+        self._idle: dict[HttpConnection, _Place] = {}
         self._proxies: dict[str, httpcore2.AsyncConnectionPool] = {}
+        self._kinds: dict[str, tuple[list[str], Kind]] = {}
+
+    def kind_now(self, host: str) -> Kind | None:
+        """`kind`, where nobody has to be asked for it."""
+        addresses = self._resolver.known(host)
+        if addresses is None:
+            return None
+        if host not in self._kinds or self._kinds[host][0] is not addresses:
+            self._kinds[host] = addresses, _kind_of(addresses)
+        return self._kinds[host][1]
 
     async def kind(self, host: str) -> Kind:
         """What `host` leads to: "public" when any of its addresses is, else "private" when any is. Raises NameUnknownError."""
-        kinds = {judge(address) for text in await self._resolver.addresses(host) if (address := parse_address(text)) is not None}
-        return "public" if "public" in kinds else "private" if "private" in kinds else "forbidden"
+        return _kind_of(await self._resolver.addresses(host))
 
     @asynccontextmanager
-    async def send(self, request: httpcore2.Request, *, private: bool, proxy: str | None = None) -> AsyncIterator[httpcore2.Response]:
+    async def send(
+        self, request: httpcore2.Request, *, private: bool, proxy: str | None = None
+    ) -> AsyncIterator[httpcore2.Response | Answer]:
         """The answer to a request, its body not read yet. Raises what httpcore2 raises, NameUnknownError and AddressRefusedError.
 
         Only public addresses are connected to, and with `private` also private ones; connections are never shared between the two.
@@ -121,48 +139,40 @@ class Network:
                 await response.aclose()
             return
         place = (private, request.url.origin)
-        connection, response = await self._ask(place, request)
+        answer = await self._ask(place, request)
         try:
-            yield response
+            yield answer
         finally:
-            await response.aclose()
-            await self._keep(place, connection)
+            await answer.aclose()
+            await self._keep(place, answer.connection)
 
-    async def _ask(self, place: _Place, request: httpcore2.Request) -> tuple[httpcore2.AsyncHTTPConnection, httpcore2.Response]:
+    async def _ask(self, place: _Place, request: httpcore2.Request) -> Answer:
         kept = await self._kept(place)
         if kept is not None:
-            came: list[int] = []
-            token = _came.set(came)
             try:
-                return kept, await _handle(kept, request)
+                return await kept.ask(request)
             except _BROKEN:
-                if came:  # a part of an answer is an answer, and nothing is asked twice
+                if kept.came:  # a part of an answer is an answer, and nothing is asked twice
                     raise
                 # a kept connection that the server closed at this very moment says nothing about the server: ask once anew
-            finally:
-                _came.reset(token)
-        connection = self._connection(place)
-        return connection, await _handle(connection, request)
-
-    def _connection(self, place: _Place) -> httpcore2.AsyncHTTPConnection:
         private, origin = place
         context = self._certificates() if origin.scheme == b"https" else None
-        backend = self._backends[private]
-        return httpcore2.AsyncHTTPConnection(origin, ssl_context=context, keepalive_expiry=_KEEP_SECONDS, network_backend=backend)
+        seconds = request.extensions.get("timeout", {}).get("connect")
+        connection = await connect(origin, self._backends[private], context, seconds, _KEEP_SECONDS)
+        return await connection.ask(request)
 
-    async def _kept(self, place: _Place) -> httpcore2.AsyncHTTPConnection | None:
+    async def _kept(self, place: _Place) -> HttpConnection | None:
         """An idle connection to the place that is still good."""
         for connection in [connection for connection, its in self._idle.items() if its == place]:
             del self._idle[connection]
-            if not connection.has_expired():
+            if connection.is_good():
                 return connection
             await connection.aclose()
         return None
 
-    async def _keep(self, place: _Place, connection: httpcore2.AsyncHTTPConnection) -> None:
+    async def _keep(self, place: _Place, connection: HttpConnection) -> None:
         """For the next request; of too many the one that was idle longest is closed."""
         if not connection.is_idle():
-            await connection.aclose()
             return
         self._idle[connection] = place
         if len(self._idle) > self._connections // 2:
@@ -198,12 +208,9 @@ class Network:
         self._resolver.close()
 
 
-async def _handle(connection: httpcore2.AsyncHTTPConnection, request: httpcore2.Request) -> httpcore2.Response:
-    try:
-        return await connection.handle_async_request(request)
-    except BaseException:
-        await connection.aclose()
-        raise
+def _kind_of(addresses: list[str]) -> Kind:
+    kinds = {judge(address) for text in addresses if (address := parse_address(text)) is not None}
+    return "public" if "public" in kinds else "private" if "private" in kinds else "forbidden"
 
 
 def _proxy(url: str) -> httpcore2.Proxy:
@@ -275,11 +282,7 @@ class _CheckedStream(httpcore2.AsyncNetworkStream):
         self._inner, self._kind = inner, kind
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = await self._inner.read(max_bytes, timeout)
-        came = _came.get()
-        if data and came is not None:
-            came.append(len(data))
-        return data
+        return await self._inner.read(max_bytes, timeout)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         await self._inner.write(buffer, timeout)

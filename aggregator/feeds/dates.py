@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -59,18 +58,23 @@ def read_date(text: str | None, guess: datetime | None = None) -> datetime | Non
     Unix seconds or milliseconds. `guess` is another parser's reading; it counts only when the year it found stands in the text, because
     feedparser makes dates of epoch numbers, zeros and version strings.
     """
-    raw = " ".join((text or "")[:100].split())
-    found = _read(raw)
-    if found is not None:
+    found = _read_text((text or "")[:100])
+    if found is not None or guess is None:
         return found
-    if guess is None or not raw or _ZERO.search(raw):
+    raw = " ".join((text or "")[:100].split())
+    if not raw or _ZERO.search(raw):
         return None
     return guess if str(guess.year) in raw or re.match(rf"{guess.year % 100:02d}-\d\d-\d\d", raw) else None
 
 
 @lru_cache(maxsize=4096)
+def _read_text(text: str) -> datetime | None:
+    """Kept, because each date is asked for twice or more, and items often have one time for both of their dates."""
+    return _read(" ".join(text.split()))
+
+
 def _read(raw: str) -> datetime | None:
-    """Of one line. Kept, because a document is read twice at worst, and its items often have one time for both of their dates."""
+    """Of one line."""
     if match := _USUAL.fullmatch(raw):
         return _usual(match)
     if not raw or _ZERO.search(raw):
@@ -135,6 +139,8 @@ def _offset(zone: str) -> timedelta:
 
 
 def _read_mail(raw: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # 8 ms that most dates do not need
+
     # "… +0200 (CEST)" says the zone twice; "GMT+0100" is what JavaScript prints
     text = _COMMENT.sub("", raw) if "(" in raw else raw
     text = _GMT_OFFSET.sub(lambda match: f"{match[1]}{int(match[2]):02d}{match[3] or '00'}", text)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from aggregator.errors import FeedError
-from aggregator.feeds.expat_driver import HostileDocumentError
 from aggregator.feeds.jsonfeed import parse_json_feed
 from aggregator.feeds.limits import too_many_items
 from aggregator.feeds.plainfeed import read_plain
@@ -58,6 +57,9 @@ def _with_note(feed: ParsedFeed, note: str | None) -> ParsedFeed:
 
 
 def _run_feedparser(text: str, url: str) -> Mapping[str, Any]:
+    # here, since it loads xml.sax, and with that half of what a parser process would need to start; most documents are plain
+    from aggregator.feeds.expat_driver import HostileDocumentError
+
     try:
         return _feedparser(text)
     except HostileDocumentError as error:

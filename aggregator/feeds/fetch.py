@@ -20,19 +20,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpcore2
-import httpx2
 
 from aggregator import __version__
 from aggregator.feeds import answers, trouble
 from aggregator.feeds.addresses import AddressRefusedError, Kind, NameUnknownError, judge, parse_address
 from aggregator.feeds.decode import DecodeError, Decoder, make_decoder
+from aggregator.feeds.exchange import Answer
 from aggregator.feeds.patience import patience
 from aggregator.feeds.politeness import TurnPassedError
 from aggregator.feeds.trouble import TooLargeError, UnusableError
+from aggregator.feeds.webaddress import WebAddress, read_usual, without_credentials
 from aggregator.model import Clock, DueFeed, Fetched, Validators
+
+if TYPE_CHECKING:
+    import httpx2
 
 _ACCEPT = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.5"
 _ACCEPT_ENCODING = "gzip, br, zstd"
@@ -85,11 +89,13 @@ class Gate(Protocol):
 class Connections(Protocol):
     """connect.Network."""
 
+    def kind_now(self, host: str) -> Kind | None: ...
+
     async def kind(self, host: str) -> Kind: ...
 
     def send(
         self, request: httpcore2.Request, *, private: bool, proxy: str | None = None
-    ) -> AbstractAsyncContextManager[httpcore2.Response]: ...
+    ) -> AbstractAsyncContextManager[httpcore2.Response | Answer]: ...
 
     async def aclose(self) -> None: ...
 
@@ -130,9 +136,9 @@ class _Poll:
 
     due: DueFeed
     now: datetime
-    home: httpx2.URL
+    home: WebAddress
     """The address in feeds.toml, without credentials; credentials go to its origin only."""
-    url: httpx2.URL
+    url: WebAddress
     validators: Validators | None
     known_hash: str | None
     authorization: str | None
@@ -151,7 +157,7 @@ class _Poll:
 
     @property
     def host(self) -> str:
-        return self.url.raw_host.decode("ascii")
+        return self.url.host
 
     def fetched(self, outcome: str, **more: Any) -> Fetched:
         return Fetched(
@@ -177,7 +183,7 @@ class HttpFetcher:
         try:
             poll = self._start(due, now)
         except UnusableError as error:
-            shown = _without_credentials(due.feed.url)
+            shown = without_credentials(due.feed.url)
             return Fetched(outcome="failed", url=shown, at=now, final_url=shown, error=str(error))
         try:
             return await self._follow(poll)
@@ -191,9 +197,9 @@ class HttpFetcher:
 
     def _start(self, due: DueFeed, now: datetime) -> _Poll:
         feed, state, limits = due.feed, due.state, self._limits
-        home, credentials = _read_url(feed.url)
+        home, credentials = read_address(feed.url)
         moved = state.url != feed.url  # the person changed the address: nothing learned about the old one holds
-        url, _ = (home, None) if moved or state.fetch_url == feed.url else _read_url(state.fetch_url)
+        url, _ = (home, None) if moved or state.fetch_url == feed.url else read_address(state.fetch_url)
         validators = None if moved else state.validators
         if validators is not None and (now - validators.stored_at).total_seconds() > limits.validators_seconds:
             validators = None
@@ -231,7 +237,7 @@ class HttpFetcher:
         for name, value in headers.items():
             if not _HEADER_NAME.fullmatch(name) or re.search(r"[\r\n\0]", value):
                 raise UnusableError(f"The header “{name[:60]}” of this feed cannot be sent; correct its headers, user_agent or auth.")
-        host = {} if "host" in headers else {"host": poll.url.netloc.decode("ascii")}
+        host = {} if "host" in headers else {"host": poll.url.netloc}
         return [(name.encode("ascii"), _header_bytes(value)) for name, value in (host | headers).items()]
 
     # --- asking --------------------------------------------------------------------------------------------------
@@ -260,6 +266,8 @@ class HttpFetcher:
         """Which rule of politeness holds. What may be connected to is judged when the connection is made."""
         if poll.proxy is not None:
             return _check_behind_proxy(poll) == "private"
+        if (kind := self._network.kind_now(poll.host)) is not None:
+            return kind == "private"
         try:
             async with patience(self._limits.connect_seconds):
                 return await self._network.kind(poll.host) == "private"
@@ -303,8 +311,8 @@ class HttpFetcher:
                 return None
             return await self._judge(poll, response)
 
-    def _redirect(self, poll: _Poll, response: httpcore2.Response) -> None:
-        target = _redirect_target(poll.url, poll.headers["location"])
+    def _redirect(self, poll: _Poll, response: httpcore2.Response | Answer) -> None:
+        target = redirect_target(poll.url, poll.headers["location"])
         poll.hops += 1
         if str(target) in poll.visited:
             raise UnusableError(f"The server redirects in a circle (back to {target}); open the url in a browser and correct it.")
@@ -319,7 +327,7 @@ class HttpFetcher:
 
     # --- the answer ----------------------------------------------------------------------------------------------
 
-    async def _judge(self, poll: _Poll, response: httpcore2.Response) -> Fetched:
+    async def _judge(self, poll: _Poll, response: httpcore2.Response | Answer) -> Fetched:
         status, headers, now = response.status, poll.headers, poll.now
         wait_until = answers.retry_after(headers.get("retry-after"), now)
         if status in (200, 203):
@@ -336,7 +344,7 @@ class HttpFetcher:
             return poll.fetched("throttled", error=sentence, retry_after_at=wait_until)
         return poll.fetched("failed", error=sentence)
 
-    async def _whole(self, poll: _Poll, response: httpcore2.Response) -> Fetched:
+    async def _whole(self, poll: _Poll, response: httpcore2.Response | Answer) -> Fetched:
         await self._read(poll, response)
         # the body is unpacked now: whoever reads on must not be told otherwise
         poll.headers = {name: value for name, value in poll.headers.items() if name not in ("content-encoding", "content-length")}
@@ -352,7 +360,7 @@ class HttpFetcher:
         moved_to = str(poll.url) if poll.hops and poll.permanent else None
         return poll.fetched(outcome, permanent_url=moved_to, max_age_seconds=answers.fresh_seconds(poll.headers, poll.now), **more)
 
-    async def _read(self, poll: _Poll, response: httpcore2.Response) -> None:
+    async def _read(self, poll: _Poll, response: httpcore2.Response | Answer) -> None:
         """The body into `poll.body`, which keeps what came when the rest did not."""
         decoder, limits, received = make_decoder(poll.headers.get("content-encoding", "")), self._limits, 0
         announced = poll.headers.get("content-length", "")
@@ -372,7 +380,7 @@ class HttpFetcher:
 
     def _sentence(self, error: Exception, poll: _Poll) -> str:
         scene = trouble.Scene(
-            host=poll.host, netloc=poll.url.netloc.decode("ascii"), status=poll.status, hops=poll.hops, body_bytes=len(poll.body),
+            host=poll.host, netloc=poll.url.netloc, status=poll.status, hops=poll.hops, body_bytes=len(poll.body),
             connect_seconds=self._limits.connect_seconds, total_seconds=self._limits.total_seconds,
         )  # fmt: skip
         sentence = trouble.explain(error, scene)
@@ -391,34 +399,46 @@ def _unpack(decoder: Decoder, chunk: bytes, body: bytearray, limit: int) -> None
 
 
 @lru_cache(maxsize=4096)
-def _read_url(text: str) -> tuple[httpx2.URL, str | None]:
-    """The URL without fragment and credentials, and the credentials ("user:password")."""
+def read_address(text: str) -> tuple[WebAddress, str | None]:
+    """The address and its credentials ("user:password"). Raises UnusableError."""
+    return (usual, None) if (usual := read_usual(text)) else read_any(text)
+
+
+def read_any(text: str) -> tuple[WebAddress, str | None]:
+    """As read_address, for any address."""
+    import httpx2
+
     try:
         url = httpx2.URL(text.strip())
         url.raw_host.decode("ascii")
     except (httpx2.InvalidURL, ValueError, TypeError) as error:
-        raise UnusableError(f"{_without_credentials(text)} is no proper address; correct the url of this feed.") from error
+        raise UnusableError(f"{without_credentials(text)} is no proper address; correct the url of this feed.") from error
     if url.scheme not in ("http", "https"):
         raise UnusableError(f"The address begins with “{url.scheme[:20]}:”, and only http and https are fetched; correct the url.")
     if not url.raw_host:
         raise UnusableError("The address names no host; correct the url of this feed.")
     credentials = f"{url.username}:{url.password}" if url.userinfo else None
-    return url.copy_with(fragment=None, userinfo=b""), credentials
+    return _address_of(url.copy_with(fragment=None, userinfo=b"")), credentials
 
 
-def _redirect_target(url: httpx2.URL, location: str) -> httpx2.URL:
+def _address_of(url: httpx2.URL) -> WebAddress:
+    return WebAddress(
+        str(url), url.scheme, url.raw_host.decode("ascii"), url.port, url.netloc.decode("ascii"), url.raw_path.decode("ascii")
+    )
+
+
+def redirect_target(address: WebAddress, location: str) -> WebAddress:
+    """Where a Location header leads, relative ones from `address`. Raises UnusableError."""
+    import httpx2
+
     try:
-        target = url.join(_as_utf8(location))
+        target = httpx2.URL(address.text).join(_as_utf8(location))
     except (httpx2.InvalidURL, ValueError, TypeError) as error:
         raise UnusableError("The server redirects to something that is no address; open the url in a browser and correct it.") from error
     scheme = target.scheme[:20]
     if scheme not in ("http", "https"):
         raise UnusableError(f"The server redirects to a {scheme}: address, but only http and https are fetched; correct the url.")
-    return _read_url(str(target))[0]
-
-
-def _without_credentials(text: str) -> str:
-    return re.sub(r"(?<=//)[^/?#]*@", "", text)
+    return read_address(str(target))[0]
 
 
 def _as_utf8(text: str) -> str:
@@ -437,14 +457,15 @@ def _header_bytes(value: str) -> bytes:
         return value.encode("utf-8")
 
 
-def _trusted(home: httpx2.URL, url: httpx2.URL) -> bool:
+def _trusted(home: WebAddress, url: WebAddress) -> bool:
     """Whether `url` is of the origin that the person wrote down (or the same host, made secure)."""
-    same = (home.scheme, home.host, home.port) == (url.scheme, url.host, url.port)
-    return same or (home.host == url.host and home.scheme == "http" and url.scheme == "https" and home.port is None and url.port is None)
+    if home.origin == url.origin:
+        return True
+    return home.host == url.host and (home.scheme, url.scheme) == ("http", "https") and home.port is None and url.port is None
 
 
-def _core_url(url: httpx2.URL) -> httpcore2.URL:
-    return httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+def _core_url(url: WebAddress) -> httpcore2.URL:
+    return httpcore2.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target)
 
 
 def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -464,6 +485,8 @@ def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 def _check_proxy(proxy: str | None) -> None:
     if proxy is None:
         return
+    import httpx2
+
     try:
         scheme = httpx2.URL(proxy).scheme
     except (httpx2.InvalidURL, ValueError) as error:

@@ -56,6 +56,15 @@ def clean_link(link: str | None, base: str | None = None) -> str | None:
         return None
 
 
+def clean_and_canonical(link: str | None, base: str | None = None) -> tuple[str | None, str | None]:
+    """clean_link and the canonical_link of that."""
+    text = (link or "").strip()
+    if len(text) <= LONGEST and (plain := _PLAIN.fullmatch(text)):
+        return text, _canonical(plain[1], plain[2] or "", plain[3] or "", "")
+    clean = clean_link(link, base)
+    return clean, canonical_link(clean)
+
+
 def _netloc(parts: SplitResult) -> str | None:
     """Host in lower case with its port when that is not the default; no user, no password."""
     host, port = parts.hostname, parts.port
@@ -93,7 +102,7 @@ def _canonical(netloc: str, path: str, query: str, fragment: str) -> str | None:
         query = "&".join(pair for pair in query.split("&") if pair and not _is_tracking(pair))
     if path == "/" and not query and not fragment:
         return None
-    return urlunsplit(("https", netloc, path, query, fragment))
+    return f"https://{netloc}{path}{'?' if query else ''}{query}{'#' if fragment else ''}{fragment}"
 
 
 def _is_tracking(pair: str) -> bool:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from aggregator.feeds.dates import EARLIEST, choose_date
-from aggregator.feeds.links import canonical_link, clean_link
+from aggregator.feeds.links import canonical_link, clean_and_canonical, clean_link
 from aggregator.feeds.markup import html_text, safe_html, title_text
 from aggregator.model import Item, Media, ParsedFeed, ParsedItem
 from aggregator.text import one_line, shorten
@@ -42,18 +42,22 @@ _NO_LANGUAGE = frozenset(("und", "mul", "zxx", "mis", "un", "xx"))
 _FEED_EMAIL = re.compile(r"^\S+@\S+\s*\((.+)\)$")
 
 
-def normalise(parsed: ParsedFeed, *, feed: str, feed_url: str, now: datetime, language: str | None = None) -> tuple[Item, ...]:
+def normalise(
+    parsed: ParsedFeed, *, feed: str, feed_url: str, now: datetime, language: str | None = None, places: Sequence[int] | None = None
+) -> tuple[Item, ...]:
     """The document's items in its order, with provisional keys (guid, else link, else hash) for dedupe.identify.
 
     `feed` is the feed's name, `feed_url` the last resort for relative links, `now` the time of the poll, `language` what the person says
     about the feed. Times follow dates.choose_date; items that get the poll's time lie a microsecond apart, so that the document's order
     (newest first, as a rule) stays. Language: the item's own, the person's, the feed's, else detected when that is reliable.
     `content_hash` is over title, summary and link, never over `now`: re-reading an unchanged document gives equal hashes.
+    `places` are the items that are wanted, counted from 0; None: all.
     """
     front = canonical_link(parsed.link)
     known = language_code(language) or language_code(parsed.language)
     source = _Source(feed, parsed.title or feed, clean_link(feed_url), front, known)
-    return tuple(_item(raw, source, now, place) for place, raw in enumerate(parsed.items))
+    wanted = range(len(parsed.items)) if places is None else places
+    return tuple(_item(parsed.items[place], source, now, place) for place in wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,7 @@ class _Source:
 
 def _item(raw: ParsedItem, source: _Source, now: datetime, place: int) -> Item:
     base = _base(raw.base, source.url)
-    link = clean_link(raw.link, base)
-    canonical = canonical_link(link)
+    link, canonical = clean_and_canonical(raw.link, base)
     summary, summary_html, content_html = _bodies(raw, link or base)
     media = _media(raw.media, base)
     title = _title(raw, summary, link, media)
@@ -93,8 +96,8 @@ def _item(raw: ParsedItem, source: _Source, now: datetime, place: int) -> Item:
         summary_html=summary_html,
         content_html=content_html,
         language=language_code(raw.language) or source.language or detect_language(f"{title}\n{summary}"),
-        authors=_names(map(_person, raw.authors), MOST_AUTHORS),
-        categories=_names((title_text(category, is_html=True) for category in raw.categories), MOST_CATEGORIES),
+        authors=_names(map(_person, raw.authors), MOST_AUTHORS) if raw.authors else (),
+        categories=_names(map(_subject, raw.categories), MOST_CATEGORIES) if raw.categories else (),
         media=media,
     )
 
@@ -184,11 +187,17 @@ def detect_language(text: str) -> str | None:
 # --- people, subjects, media ------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
 def _person(name: str) -> str:
     """ "desk@example.org (Jo Bloggs)" -> "Jo Bloggs"."""
     clean = title_text(name, is_html=True)
     match = _FEED_EMAIL.match(clean)
     return match[1].strip() if match else clean
+
+
+@lru_cache(maxsize=1024)
+def _subject(category: str) -> str:
+    return title_text(category, is_html=True)
 
 
 def _names(names: Iterable[str], most: int) -> tuple[str, ...]:
@@ -202,6 +211,8 @@ def _names(names: Iterable[str], most: int) -> tuple[str, ...]:
 
 def _media(media: tuple[Media, ...], base: str | None) -> tuple[Media, ...]:
     """With absolute http(s) addresses, one for each address, clean words."""
+    if not media:
+        return ()
     found: dict[str, Media] = {}
     for medium in media:
         url = clean_link(medium.url, base)

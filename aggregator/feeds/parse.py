@@ -1,6 +1,6 @@
 """EDGE: starts, feeds, watches and kills the processes that parse documents.
 
-document | worker process (parse_worker.py): parse, normalise | ParsedFeed and Items, or a sentence
+document | worker process (parse_worker.py): parse, sift, normalise | ParsedFeed and ReadItems, or a sentence
 
 feedparser needs quadratic time for some small documents and lets errors out for others, so it runs where it can be stopped: each
 document has a deadline by the clock, each process a limit of memory and of processor time, and a process that hung is killed and
@@ -23,10 +23,11 @@ import msgspec
 
 from aggregator.errors import FeedError
 from aggregator.feeds.pipes import LENGTH, Answer, Question
-from aggregator.model import Item, ParsedFeed, Reading
+from aggregator.model import ParsedFeed, Reading, ReadItems
 
 _DECODER: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _START = "import sys; sys.path[:] = {path!r}; from aggregator.feeds.parse_worker import main; main({memory}, {cpu})"
+_FEW = 4
 _LIFETIME = 2_000
 """Documents after which a process is replaced, against slow growth of its memory."""
 
@@ -55,12 +56,25 @@ class GuardedParser:
         """Raises FeedError with a sentence when the body is no feed, or took too long or too much memory."""
         return (await self._ask((body, dict(headers), url, None)))[0]
 
-    async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+    async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, ReadItems]:
         """See ports.Parser."""
-        return await self._ask((body, dict(headers), url, reading))
+        parsed, read = await self._ask((body, dict(headers), url, reading))
+        return parsed, read or ReadItems()
 
-    async def _ask(self, question: Question) -> tuple[ParsedFeed, tuple[Item, ...]]:
+    async def _ask(self, question: Question) -> tuple[ParsedFeed, ReadItems | None]:
         return await asyncio.get_running_loop().run_in_executor(self._pool(), self._answer, question)
+
+    def expect(self, documents: int) -> None:
+        """Start processes for so many documents that will come soon: it takes as long as to fetch fifty, and can go on meanwhile.
+
+        Few may come to nothing; for those a process starts with the first.
+        """
+        with self._lock:
+            missing = 0 if self._closed else min(documents // _FEW, self.limits.workers) - len(self._all)
+            for _ in range(missing):
+                worker = _Worker(self.limits)
+                self._all.add(worker)
+                self._idle.append(worker)
 
     def rest(self) -> None:
         """End the idle processes, which hold 45 MB each; others start with the next documents."""
@@ -93,10 +107,10 @@ class GuardedParser:
                 self._threads = ThreadPoolExecutor(max_workers=self.limits.workers, thread_name_prefix="parse")
             return self._threads
 
-    def _answer(self, question: Question) -> tuple[ParsedFeed, tuple[Item, ...]]:
+    def _answer(self, question: Question) -> tuple[ParsedFeed, ReadItems | None]:
         worker, url = self._take(), question[2]
         try:
-            kind, sentence, parsed, items = worker.ask(question, self.limits.deadline_seconds)
+            kind, sentence, parsed, read = worker.ask(question, self.limits.deadline_seconds)
         except BaseException:
             self._drop(worker)
             raise
@@ -105,7 +119,7 @@ class GuardedParser:
         else:
             self._drop(worker)
         if parsed is not None:
-            return parsed, items
+            return parsed, read
         raise FeedError(self._sentence(kind, sentence, url), url=url)
 
     def _sentence(self, kind: str, said: str, url: str) -> str:
@@ -166,7 +180,7 @@ class _Worker:
         try:
             return self._exchange(msgspec.msgpack.encode(question))
         except (OSError, EOFError, ValueError):
-            return ("late" if late.is_set() or self._out_of_time() else "died"), "", None, ()
+            return ("late" if late.is_set() or self._out_of_time() else "died"), "", None, None
         finally:
             watchdog.cancel()
 

@@ -1,7 +1,7 @@
 """EDGE: the loop of a parser process. Reads documents from standard input, answers with what they hold or with a sentence.
 
 A question is (body, headers, url, Reading or None); the answer says how it went ("feed", "error", "crash", "memory"), gives a sentence or
-the ParsedFeed, and its Items when there was a Reading.
+the ParsedFeed, and ReadItems when there was a Reading.
 
 Messages are MessagePack with their length (8 bytes, big-endian) in front: a process that a document took over can send data, not code.
 It is started by GuardedParser (parse.py), ends with its standard input, and is killed from outside when it takes too long; the limits
@@ -19,9 +19,9 @@ import msgspec
 
 from aggregator.errors import FeedError
 from aggregator.feeds.document import parse_document
-from aggregator.feeds.normalise import normalise
 from aggregator.feeds.pipes import Answer, Question, limit, read_message, write_message
-from aggregator.model import Item, ParsedFeed, ParsedItem, Reading
+from aggregator.feeds.sift import sift
+from aggregator.model import ParsedFeed, ParsedItem, Reading, ReadItems
 
 _DECODER = msgspec.msgpack.Decoder(Question)
 
@@ -46,18 +46,18 @@ def _answer(message: bytes) -> Answer:
     try:
         body, headers, url, reading = _DECODER.decode(message)
         parsed = parse_document(body, headers, url)
-        return ("feed", "", parsed, ()) if reading is None else ("feed", "", *read_items(parsed, reading))
+        return ("feed", "", parsed, None) if reading is None else ("feed", "", *read_items(parsed, reading))
     except FeedError as error:
-        return "error", str(error), None, ()
+        return "error", str(error), None, None
     except MemoryError:
-        return "memory", "", None, ()
+        return "memory", "", None, None
     except Exception as error:
-        return "crash", type(error).__name__, None, ()
+        return "crash", type(error).__name__, None, None
 
 
-def read_items(parsed: ParsedFeed, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+def read_items(parsed: ParsedFeed, reading: Reading) -> tuple[ParsedFeed, ReadItems]:
     """See ports.Parser.read."""
-    items = normalise(parsed, feed=reading.feed, feed_url=reading.feed_url, now=reading.now, language=reading.language)
+    items = sift(parsed, reading)
     # of the raw items only the dates are wanted further on, and sending the rest costs as much as reading it
     dates = tuple(ParsedItem(published_at=raw.published_at or raw.updated_at) for raw in parsed.items)
     return replace(parsed, items=dates), items

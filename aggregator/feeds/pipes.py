@@ -7,12 +7,12 @@ import resource
 import struct
 from typing import BinaryIO
 
-from aggregator.model import Item, ParsedFeed, Reading
+from aggregator.model import ParsedFeed, Reading, ReadItems
 
 LENGTH = struct.Struct(">Q")
 Question = tuple[bytes, dict[str, str], str, Reading | None]
 """To parse_worker.py: body, headers, url, and what normalise needs when items are wanted."""
-Answer = tuple[str, str, ParsedFeed | None, tuple[Item, ...]]
+Answer = tuple[str, str, ParsedFeed | None, ReadItems | None]
 """From it; see there. They stand here so that the asking process need not load what parses."""
 
 

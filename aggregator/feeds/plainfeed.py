@@ -106,6 +106,8 @@ def read_plain(text: str) -> Mapping[str, Any] | None:
         reader.parser.Parse(text.encode("utf-8", "replace"), True)
     except (_UnknownError, expat.ExpatError):
         return None
+    finally:
+        del reader.parser  # it holds the reader's methods, and would keep the whole document until the next collection
     return {"feed": reader.feed, "entries": reader.entries, "version": reader.version}
 
 

@@ -140,6 +140,9 @@ class HostGate:
         place.silences = 0 if answered else place.silences + 1
 
     async def _stand_in_line(self, place: _Place, host: str) -> None:
+        if self.line_seconds is None:
+            await place.slots.acquire()
+            return
         try:
             async with asyncio.timeout(self.line_seconds):
                 await place.slots.acquire()

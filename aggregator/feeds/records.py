@@ -291,6 +291,8 @@ def _number(source: Mapping[str, Any], key: str, digits: int = 7) -> int | None:
 
 def _text(source: Mapping[str, Any], key: str) -> str:
     value = source.get(key)
+    if value is None:
+        return ""
     return value.strip() if isinstance(value, str) else ""
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from aggregator.model import Feed, FeedState, Fetched, ParsedFeed, PollHints
 from aggregator.times import spell_seconds
@@ -155,11 +156,15 @@ def after_success(
     feed: Feed, state: FeedState, fetched: Fetched, parsed: ParsedFeed | None, limits: ScheduleLimits, *, now: datetime, jitter: float
 ) -> FeedState:
     """After a 304, a known body (`parsed` is None) or a new one that parsed: only now validators and a permanent move are believed."""
+    document = {} if parsed is None else _of_document(state, parsed, now)
+    # the hints kept are the document's and the server's: `feeds status` shows them, and an unchanged document says them again
+    hints = replace(parsed.hints if parsed else state.hints, max_age_seconds=fetched.max_age_seconds)
     learned = replace(
         state,
         url=feed.url,
         fetch_url=fetched.permanent_url or (state.fetch_url if state.url == feed.url else feed.url),
         validators=fetched.validators,
+        hints=hints,
         body_hash=fetched.body_hash or state.body_hash,
         last_attempt_at=fetched.at,
         last_success_at=now,
@@ -168,26 +173,21 @@ def after_success(
         streak=0,
         retry_after_at=None,
         gone=False,
+        **document,
     )
-    if parsed is not None:
-        learned = _learn(learned, parsed, now)
-    # the hints kept are the document's and the server's: `feeds status` shows them, and an unchanged document says them again
-    hints = replace(learned.hints, max_age_seconds=fetched.max_age_seconds)
     poll_at, reason = next_poll(feed, learned, fetched, hints, now, limits, jitter)
-    return replace(learned, hints=hints, next_poll_at=poll_at, reason=reason)
+    return replace(learned, next_poll_at=poll_at, reason=reason)
 
 
-def _learn(state: FeedState, parsed: ParsedFeed, now: datetime) -> FeedState:
+def _of_document(state: FeedState, parsed: ParsedFeed, now: datetime) -> dict[str, Any]:
     rate = items_per_day((item.published_at or item.updated_at for item in parsed.items), now)
-    return replace(
-        state,
-        title=parsed.title or state.title,
-        link=parsed.link or state.link,
-        language=parsed.language or state.language,
-        hints=parsed.hints,
-        warning=parsed.error,
-        items_per_day=state.items_per_day if rate is None else rate,
-    )
+    return {
+        "title": parsed.title or state.title,
+        "link": parsed.link or state.link,
+        "language": parsed.language or state.language,
+        "warning": parsed.error,
+        "items_per_day": state.items_per_day if rate is None else rate,
+    }
 
 
 def items_per_day(published: Iterable[datetime | None], now: datetime) -> float | None:

@@ -88,7 +88,10 @@ def take_in(connection: Connection, groups: Sequence[Sequence[tuple[int, Item]]]
     """Store what feeds show: groups (polls) of pairs of feed id and item, in order. Of a feed's items that are one, the first wins."""
     if connection.dialect.name == "postgresql":
         groups = [[(feed_id, _storable(item)) for feed_id, item in group] for group in groups]
-    batch = _look_up(connection, [pair for group in groups for pair in group], now)
+    shown = [pair for group in groups for pair in group]
+    if not shown:  # as in most rounds: nothing has changed
+        return Taken([Ingested()] * len(groups), {}, set())
+    batch = _look_up(connection, shown, now)
     done = []
     for group in groups:
         before = batch.counts()
@@ -96,7 +99,7 @@ def take_in(connection: Connection, groups: Sequence[Sequence[tuple[int, Item]]]
             batch.decide(feed_id, item)
         done.append(batch.since(before))
     _write(connection, batch)
-    return Taken(done, batch.ids)
+    return Taken(done, batch.ids, {row["feed"] for row in batch.pruned})
 
 
 def _storable(item: Item) -> Item:
@@ -109,10 +112,11 @@ def _storable(item: Item) -> Item:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was stored of each group, and which item each (feed id, key) is."""
+    """What was stored of each group, which item each (feed id, key) is, and the feeds that still show pruned items."""
 
     done: list[Ingested]
     ids: dict[tuple[int, str], int]
+    showing_pruned: set[int]
 
 
 def _look_up(connection: Connection, shown: Sequence[tuple[int, Item]], now: datetime) -> _Batch:
@@ -265,5 +269,24 @@ class _Batch:
 
 
 def _item_row(item: Item, id_: int, feed_id: int, now: datetime) -> dict[str, Any]:
-    row = {name: getattr(item, name) for name in (*_TEXTS, "key", "published_at", "updated_at", "date_rule")}
-    return row | {"id": id_, "feed_id": feed_id, "arrived_at": item.arrived_at or now, "full_text": item.full_text or None}
+    return {
+        "id": id_,
+        "feed_id": feed_id,
+        "key": item.key,
+        "content_hash": item.content_hash,
+        "published_at": item.published_at,
+        "arrived_at": item.arrived_at or now,
+        "updated_at": item.updated_at,
+        "date_rule": item.date_rule,
+        "language": item.language,
+        "title": item.title,
+        "link": item.link,
+        "canonical_link": item.canonical_link,
+        "summary": item.summary,
+        "authors": item.authors,
+        "categories": item.categories,
+        "media": item.media,
+        "summary_html": item.summary_html,
+        "content_html": item.content_html,
+        "full_text": item.full_text or None,
+    }

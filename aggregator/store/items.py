@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select, update
 
 from aggregator.model import Appearance, ArchivedItem, Ingested, Item, Polled
+from aggregator.store import shown
 from aggregator.store import tables as t
 from aggregator.store.engine import Database, Guard
 from aggregator.store.feeds import write_states
@@ -39,6 +40,8 @@ class Items:
 
     def known_links(self, feed: str, links: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
+        if not links:
+            return found
         with self._db.reading() as connection:
             for part in chunks(set(links)):
                 found |= {link: key for link, key in connection.execute(_KNOWN_LINKS, {"feed": feed, "links": part})}  # noqa: C416
@@ -48,7 +51,13 @@ class Items:
         """See ports.ItemStore. Raises NotFoundError for a feed without a row; then none of them is stored."""
         with self._db.writing(Guard.ITEMS) as connection:
             write_states(connection, [(poll.state, poll.publisher) for poll in polls])
-            return take_in(connection, [[(poll.state.id, item) for item in poll.items] for poll in polls], now).done
+            taken = take_in(connection, [[(poll.state.id, item) for item in poll.items] for poll in polls], now)
+            shown.save(connection, polls, taken.showing_pruned)
+            return taken.done
+
+    def shown(self, feed_id: int) -> bytes:
+        with self._db.reading() as connection:
+            return shown.load(connection, feed_id)
 
     def take_archive(self, batch: Sequence[ArchivedItem], now: datetime) -> Ingested:
         """Store items of any feeds in one transaction, without touching the feeds' states. Else as `ingest`."""

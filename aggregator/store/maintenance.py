@@ -10,6 +10,7 @@ from sqlalchemy import Connection, case, exists, func, select, update
 
 from aggregator.errors import StoreError
 from aggregator.model import StoreStats
+from aggregator.store import shown
 from aggregator.store import tables as t
 from aggregator.store.care import care_of
 from aggregator.store.engine import Database, Guard
@@ -81,7 +82,7 @@ class Maintenance:
             size = self._care.file_bytes(connection)
         days = max((spans[3] - spans[2]).total_seconds() / 86_400, 1.0) if spans[2] is not None else 1.0
         unsorted = rows.pop("unsorted_items")
-        for name in ("meta", "leases", "workers"):
+        for name in ("meta", "leases", "shown", "workers"):
             del rows[name]
         return StoreStats(self._db.name, self.upgrade.after, size, rows, unsorted, *spans, items_per_day=rows["items"] / days)
 
@@ -217,6 +218,7 @@ def _forget(connection: Connection, ids: list[int], before_at: datetime) -> tupl
     for part in chunks(ids):
         touched |= set(connection.scalars(select(t.memberships.c.story_id).where(t.memberships.c.item_id.in_(part))))
     remove_from_index(connection, ids)
+    shown.forget(connection, ids)
     for part in chunks(ids):  # the keys stay, item_id becomes NULL with the item
         connection.execute(update(t.appearances).where(t.appearances.c.item_id.in_(part)).values(seen_at=before_at))
     delete_by(connection, t.items.c.id, ids)

@@ -34,6 +34,7 @@ def mend(connection: Connection) -> list[str]:
     if not index_is_whole(connection):
         rebuild_index(connection)
         found.append("The search index was built anew.")
+    connection.execute(delete(t.shown))  # it may know more than the appearances do now
     raise_counter(connection, "revision", counter(connection, "revision") + 1)
     return [sentence for sentence in found if sentence]
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -83,6 +84,14 @@ feeds = Table(
     # PostgreSQL puts at most 2,704 bytes into a B-tree, and addresses may be longer
     Index("ix_feeds_url", "url", postgresql_using="hash"),
 )
+
+shown = Table(
+    "shown",
+    metadata,
+    Column("feed_id", _Id, _cascade("feeds.id"), primary_key=True),
+    Column("entries", LargeBinary, nullable=False),
+)
+"""What each feed's last document showed (shown.py); apart from `feeds`, which is read whole for each round."""
 
 hosts = Table(
     "hosts",

@@ -48,6 +48,7 @@ def _raw_tables() -> list[Table]:
     return [
         Table(table.name, raw, *(Column(each.name, kind(each), primary_key=each.primary_key) for each in table.columns))
         for table in t.metadata.sorted_tables
+        if table is not t.shown  # a short cut
     ]
 
 

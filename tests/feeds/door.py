@@ -11,7 +11,7 @@ from datetime import datetime
 from aggregator.feeds.document import parse_document
 from aggregator.feeds.parse_worker import read_items
 from aggregator.feeds.schedule import ScheduleLimits
-from aggregator.model import DueFeed, Feed, FeedOutcome, Fetched, Item, ParsedFeed, Reading
+from aggregator.model import DueFeed, Feed, FeedOutcome, Fetched, ParsedFeed, Reading, ReadItems
 from aggregator.pipeline import Ingest
 from aggregator.store.opening import Store
 
@@ -26,8 +26,11 @@ class HereParser:
             self._last = body, parse_document(body, headers, url)
         return self._last[1]
 
-    async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, tuple[Item, ...]]:
+    async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, ReadItems]:
         return read_items(await self.parse(body, headers, url), reading)
+
+    def expect(self, documents: int) -> None:
+        return None
 
     def rest(self) -> None:
         return None

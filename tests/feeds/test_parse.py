@@ -133,6 +133,15 @@ def test_idle_processes_can_be_sent_home_and_others_come_with_the_next_document(
     assert len(parse(parser, FEED).items) == 1
 
 
+def test_processes_are_started_ahead_for_many_documents_and_not_for_few(parser: GuardedParser) -> None:
+    parser.expect(2)
+    assert processes(parser) == []
+    parser.expect(1_000)
+    parser.expect(1_000)
+    assert len(processes(parser)) == parser.limits.workers
+    assert len(parse(parser, FEED).items) == 1
+
+
 def test_half_a_surrogate_pair_in_json_spoils_neither_its_item_nor_the_others(parser: GuardedParser) -> None:
     body = (
         rb'{"version": "https://jsonfeed.org/version/1.1", "title": "J", "items": ['
@@ -140,5 +149,5 @@ def test_half_a_surrogate_pair_in_json_spoils_neither_its_item_nor_the_others(pa
         rb'{"id": "2", "title": "Whole \ud83d\ude00", "content_html": "<p>three</p>"}]}'
     )
     reading = Reading("j", "https://example.org/feed", datetime(2023, 12, 27, tzinfo=UTC))
-    _, items = asyncio.run(parser.read(body, {"content-type": "application/feed+json"}, "https://example.org/feed", reading))
-    assert [(item.title, item.summary) for item in items] == [("half \ufffd", "one \ufffd two"), ("Whole 😀", "three")]
+    _, read = asyncio.run(parser.read(body, {"content-type": "application/feed+json"}, "https://example.org/feed", reading))
+    assert [(item.title, item.summary) for item in read.items] == [("half \ufffd", "one \ufffd two"), ("Whole 😀", "three")]

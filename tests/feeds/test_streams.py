@@ -103,7 +103,7 @@ def test_connections_are_not_shared_between_those_that_may_be_private_and_those_
             network = Network(lookup=lambda host: ["93.184.216.34"], backend=Detour())
             for private in (True, False, True, False):
                 async with network.send(request(f"http://news.example:{server.port}/"), private=private) as response:
-                    await response.aread()
+                    assert [chunk async for chunk in response.aiter_stream()] == [b"x"]
             await network.aclose()
             return server.connections
 
