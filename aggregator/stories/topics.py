@@ -23,6 +23,7 @@ from aggregator.stories.history import Read, Reader, spellings, story_documents,
 from aggregator.stories.label import surface_forms, topic_label
 from aggregator.stories.linkage import WORDS, average_linkage, pair_similarity
 from aggregator.stories.sagas import Floats, Record, SagaParams, UnitSpace, centres, learn_sagas, profile_of, units_of
+from aggregator.stories.settle import Shape, settle
 from aggregator.stories.text import ItemWords
 from aggregator.stories.view import StoryView, TopicChanges
 
@@ -55,12 +56,12 @@ class TopicParams:
     """Least average cosine of words in such a topic: below it next to no group was a saga (deaths, crimes, best-of lists)."""
     link_words: float = 0.12
     """As `link` where the history is too small for a projection: words alone."""
-    related: float = 0.3
+    related: float = 0.35
     """Least similarity of a related story outside the topic."""
     same_topic_bonus: float = 0.3
     alike: float = 0.48
-    """Cosine of profiles from which two groups of the day are one topic; read through on one replayed day, 25 of the 28 pairs above
-    it belonged together."""
+    """Cosine of profiles from which a late group joins a topic of the day."""
+    shape: Shape = field(default_factory=Shape)
     match: float = 0.5
     """Cosine of profiles from which a rebuilt saga is yesterday's topic."""
     relink_share: float = 0.05
@@ -391,7 +392,7 @@ class _LanguageLinker:
             return self._name_groups([self._beside(group) for group in self._fit_in([row for row in free if row in news], free)], [])
         groups = average_linkage(self._matrix[free], self._soft_rows(free), self._cut())
         found = [rows for group in groups if self._share_words(rows := [free[k] for k in group])]
-        return self._name_groups(self._joined(found), free)
+        return self._name_groups(self._settle(found), free)
 
     def _beside(self, group: list[int]) -> list[int]:
         """A new group with the stories of the topic whose profile is like its own, if there is one."""
@@ -404,24 +405,15 @@ class _LanguageLinker:
             return group
         return [row for row, story_id in enumerate(self._ids) if self._topic_of.get(story_id) == -negative] + group
 
-    def _joined(self, groups: Sequence[list[int]]) -> list[list[int]]:
-        """Groups with profiles alike are sides of one saga: average linkage keeps them apart once each has grown."""
-        joined: list[list[int]] = []
-        profiles: list[dict[str, float]] = []
-        leading: dict[str, list[int]] = {}
-        for group in sorted(groups, key=lambda rows: (-len(rows), rows[0])):
-            profile = self._profile(group)
-            ahead = list(islice(profile, LEADING_UNITS))
-            near = {k for unit in ahead for k in leading.get(unit, ())}
-            best, negative = max(((likeness(profile, profiles[k]), -k) for k in near), default=(0.0, 0))
-            if best >= self.params.alike:
-                joined[-negative] = [*joined[-negative], *group]
-                continue
-            for unit in ahead:
-                leading.setdefault(unit, []).append(len(joined))
-            joined.append(group)
-            profiles.append(profile)
-        return joined
+    def _settle(self, found: Sequence[list[int]]) -> list[list[int]]:
+        """Join what are sides of one saga, and take apart what is several. Returns the groups that are under no saga."""
+        groups = dict(enumerate(found, -len(found)))
+        for row, story_id in enumerate(self._ids):
+            if self._in_saga(row):
+                groups.setdefault(self._topic_of[story_id] or 0, []).append(row)
+        of_saga, left = settle(groups, self._matrix, self._soft_rows(range(len(self._ids))), self.params.shape)
+        self._topic_of.update({self._ids[row]: saga for saga, rows in of_saga.items() for row in rows})
+        return left
 
     def _share_words(self, rows: Sequence[int]) -> bool:
         """Whether the average cosine of words between these stories is that of a saga."""

@@ -17,6 +17,7 @@ import pytest
 from aggregator.model import Item
 from aggregator.stories.linkage import average_linkage, pair_similarity
 from aggregator.stories.sagas import SagaParams, UnitSpace, units_of
+from aggregator.stories.settle import Shape
 from aggregator.stories.text import read_item
 from aggregator.stories.topics import TopicLinker, TopicParams, likeness
 from aggregator.stories.view import StoryView
@@ -241,7 +242,7 @@ def strangers() -> list[StoryView]:
     return [view(500 + n, item(500 + n, f"word{n}a word{n}b", f"word{n}c word{n}d")) for n in range(40)]
 
 
-APART, JOINED = (replace(TopicParams(), link_words=0.8, alike=alike) for alike in (0.95, 0.2))
+APART, JOINED = (replace(TopicParams(), link_words=0.8, alike=alike, shape=Shape(side_words=alike)) for alike in (0.95, 0.2))
 """Average linkage keeps two sides apart at this cut; whether their profiles bring them together differs."""
 
 
