@@ -10,8 +10,8 @@ It decides nothing about schedules, identity, grouping or ranking, and touches t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -34,6 +34,7 @@ class Ingest:
     items: ItemStore
     limits: schedule.ScheduleLimits
     jitter: Callable[[], float]
+    backlog: Backlog = field(default_factory=lambda: Backlog())
     _store: GroupCommit = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +78,8 @@ class Ingest:
             return None, ReadItems(), fetched.error
         reading = Reading(due.feed.name, due.state.fetch_url, now, due.feed.language, shown)
         try:
-            parsed, read = await self.parser.read(fetched.body or b"", fetched.headers, fetched.final_url, reading)
+            with self.backlog.one_more():
+                parsed, read = await self.parser.read(fetched.body or b"", fetched.headers, fetched.final_url, reading)
         except FeedError as error:
             return None, ReadItems(), fetched.error or str(error)
         return parsed, read, fetched.error or parsed.error
@@ -98,6 +100,36 @@ class Ingest:
         if due.state.last_success_at is None:
             return {}  # it has shown nothing yet
         return self.items.known_links(due.feed.name, [item.canonical_link for item in items if item.canonical_link])
+
+
+_MOST_UNREAD = 64
+
+
+class Backlog:
+    """Documents that came and are not parsed yet: fetching waits for it, else a thousand of them would lie in the memory."""
+
+    def __init__(self) -> None:
+        self._unread = 0
+        self._free = asyncio.Event()
+        self._free.set()
+
+    async def room(self) -> None:
+        await self._free.wait()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._unread += change
+        if self._unread < _MOST_UNREAD:
+            self._free.set()
+        else:
+            self._free.clear()
 
 
 _LINGER_SECONDS = 0.01

@@ -22,7 +22,7 @@ from aggregator.feeds.politeness import HostGate, PolitenessLimits
 from aggregator.feeds.schedule import ScheduleLimits
 from aggregator.fulltext import FullTexts, PagesRead
 from aggregator.model import Clock, DueFeed, Feed, FeedOutcome
-from aggregator.pipeline import Heard, Ingest
+from aggregator.pipeline import Backlog, Heard, Ingest
 from aggregator.ports import HostTurns, Parser
 from aggregator.settings import FetchSettings
 from aggregator.store.opening import Store
@@ -47,19 +47,20 @@ class Round:
     @asynccontextmanager
     async def ingest(self, due: Sequence[DueFeed] = ()) -> AsyncIterator[Ingest]:
         """The ingest pipe, for these feeds; the fetcher in it belongs to the running event loop."""
-        settings, feeds = self.settings, self.store.feeds
+        settings, feeds, backlog = self.settings, self.store.feeds, Backlog()
         gate = HostGate(
             PolitenessLimits(settings.concurrency, settings.host_delay, settings.host_connections),
             self.line_seconds,
             not_before=feeds.host_not_before(),
             on_back_off=feeds.save_host_not_before,
             turns=self.turns,
+            room=backlog.room,
         )
         fetcher = HttpFetcher(_limits(settings), Network(), gate, make_secrets(self.environ, self.folder), clock=self.clock)
         schedule = ScheduleLimits(interval_seconds=settings.interval, slow_seconds=settings.max_interval)
         try:
             await gate.expect(hosts_to_hold(due, spaced=settings.host_delay is not None or settings.host_connections is not None))
-            yield Ingest(fetcher, self.parser(), feeds, self.store.items, schedule, random.random)
+            yield Ingest(fetcher, self.parser(), feeds, self.store.items, schedule, random.random, backlog)
         finally:
             await fetcher.aclose()
             await gate.leave()

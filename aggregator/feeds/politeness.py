@@ -88,6 +88,8 @@ class HostGate:
     on_back_off: Callable[[str, datetime], None] | None = None
     turns: HostTurns | None = None
     """Where several processes poll: who may ask which host. None: this is the only one."""
+    room: Callable[[], Awaitable[None]] | None = None
+    """Waited for before each request: that what came already is put away."""
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -125,6 +127,8 @@ class HostGate:
                 )
             await self._take(place, host)
             await self._turn(place)
+            if self.room is not None:
+                await self.room()
             async with self._overall:
                 try:
                     yield
