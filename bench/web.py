@@ -2,12 +2,14 @@
 
     a copy of a database, or the demo's | serve in a process of its own | 1, 8, 32 readers and a writer in this one | milliseconds
 
-Prints median and 95th percentile for each page and number of readers; exits 1 when an answer was none of a page (a lock error is one).
+On SQLite, then on PostgreSQL where a server is named (`--postgres`, AGGREGATOR_TEST_POSTGRES): in a schema of its own. Prints median
+and 95th percentile for each page and number of readers; exits 1 when an answer was none of a page (a lock error is one).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
@@ -17,28 +19,48 @@ import threading
 import time
 import urllib.request
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from urllib.error import URLError
+
+from sqlalchemy import create_engine, make_url
 
 from aggregator.app import App
 from aggregator.demo.server import bundled_feeds, serve
 from aggregator.model import Polled
 
 NOW = "2023-12-27T18:30:00Z"
+AGGREGATOR = [sys.executable, "-m", "aggregator"]
 
 
-def home(folder: Path, database: Path | None, now: str) -> App:
-    """An App over a copy of the database; without one, over the demo's items."""
+@contextmanager
+def schema(server: str) -> Iterator[str]:
+    """The address of an empty schema on a PostgreSQL server, which goes again."""
+    name = f"aggregator_bench_web_{os.getpid()}"
+    engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+        try:
+            yield f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{name}"
+        finally:
+            connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
+
+
+def home(folder: Path, database: Path | None, url: str, now: str) -> App:
+    """An App over a copy of the database at `url`; without one, over the demo's items."""
     with serve(bundled_feeds()) as urls:
         lines = "\n".join(f'[[feed]]\nname = "{name}"\nurl = "{url}"\n' for name, url in urls.items())
         (folder / "feeds.toml").write_text(lines, encoding="utf-8")
         (folder / "aggregator.toml").write_text(
-            'database = "aggregator.db"\nzone = "UTC"\n[fetch]\nallow_private = true\n', encoding="utf-8"
+            f'database = "{url or "aggregator.db"}"\nzone = "UTC"\n[fetch]\nallow_private = true\n', encoding="utf-8"
         )
-        if database:
+        if database and url:
+            subprocess.run([*AGGREGATOR, "db", "move", f"sqlite:///{database}", url], check=True)
+        elif database:
             shutil.copy(database, folder / "aggregator.db")
         app = App.from_options(config=str(folder / "aggregator.toml"), now=now, environ={})
         app.fetch()
@@ -98,11 +120,25 @@ def main() -> int:
     parser.add_argument("--now", default=NOW, help="the program's clock")
     parser.add_argument("--readers", default="1,8,32")
     parser.add_argument("--requests", type=int, default=140, help="for each number of readers")
+    parser.add_argument("--postgres", default=os.environ.get("AGGREGATOR_TEST_POSTGRES"), help="address of a PostgreSQL database")
     options = parser.parse_args()
+    print("on SQLite")
+    bad = run(options, "")
+    if not options.postgres:
+        print("not on PostgreSQL: name a database with --postgres or AGGREGATOR_TEST_POSTGRES")
+        return 1 if bad else 0
+    print("on PostgreSQL")
+    with schema(options.postgres) as url:
+        bad += run(options, url)
+    return 1 if bad else 0
+
+
+def run(options: argparse.Namespace, url: str) -> int:
+    """All numbers of readers on one database; returns how many answers were bad."""
     with tempfile.TemporaryDirectory() as name:
-        app = home(Path(name), options.database, options.now)
-        command = [sys.executable, "-m", "aggregator", "--config", f"{name}/aggregator.toml", "--now", options.now, "serve"]
-        with app, subprocess.Popen([*command, "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True) as server:
+        app = home(Path(name), options.database, url, options.now)
+        command = [*AGGREGATOR, "--config", f"{name}/aggregator.toml", "--now", options.now, "serve", "--listen", "127.0.0.1:0"]
+        with app, subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
             assert server.stderr is not None
             address = server.stderr.readline().split()[1].rstrip("/")
             stop, pages = threading.Event(), paths(app)
@@ -112,7 +148,7 @@ def main() -> int:
                 stop.set()
                 print(f"{writing.result()} items stored and grouped meanwhile; {bad} bad answers")
             server.terminate()
-    return 1 if bad else 0
+    return bad
 
 
 if __name__ == "__main__":
