@@ -38,6 +38,8 @@ from tests.services import Cluster, listens, program, wait_for
 
 NOW = "2023-12-27T23:59:59Z"
 DELAY_SECONDS = 0.05
+FROM, TO = "2023-12-24", "2023-12-28"
+"""The days that are grouped together and apart: a window before the labels, and the labels."""
 ITEMS = (30_000, 100_000, 300_000, 1_000_000)
 
 
@@ -276,10 +278,8 @@ def organising(shared: Path, sizes: list[int]) -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found = json.loads(done.stdout)
             rate = 1e6 / (found["read_microseconds"] + found["assign_microseconds"])
-            print(
-                f"{size:12,} {rate:9.0f} {rate * 86_400 / 1e6:6.0f} M {row['restore_seconds']:9.1f} {row['peak_bytes'] / 1e9:9.2f}",
-                flush=True,
-            )
+            figures = f"{rate:9.0f} {rate * 86_400 / 1e6:6.1f} M {found['restore_seconds']:9.1f} {found['peak_bytes'] / 1e9:9.2f}"
+            print(f"{size:12,} {figures}", flush=True)
 
 
 def sharding(shared: Path) -> None:
@@ -289,10 +289,11 @@ def sharding(shared: Path) -> None:
 
     from aggregator.archive import to_item
     from aggregator.stories.evaluate import evaluate
+    from aggregator.stories.text import read_item
 
     golds = [row for name in ("gold-2023-12-26", "gold-pl-2023-12-27") for row in read_rows(shared / "data" / f"{name}.jsonl.gz")]
-    rows = read_rows(shared / STREAM)
-    language = {row["link"]: (row.get("language") or "").partition("-")[0] for row in rows}
+    rows = [row for row in read_rows(shared / STREAM) if FROM <= row["published"] < TO]
+    language = {row["link"]: read_item(to_item(row, READ_AT)).language for row in rows}
 
     def group(part: list[dict[str, Any]]) -> tuple[dict[str, int], float]:
         links = {row["link"] for row in part}
@@ -308,10 +309,11 @@ def sharding(shared: Path) -> None:
     mixed = sum(len(languages) > 1 for languages in members.values())
     print(f"one for all: {len(rows):,} items, {rate:.0f} items/s, {mixed} of {len(members):,} stories in more than one language")
     apart: dict[str, int] = {}
+    labelled = {row["link"] for row in golds}
     for name in sorted({*language.values()}):
         part = [row for row in rows if language[row["link"]] == name]
-        if len(part) < 500:  # no label among them, perhaps
-            continue
+        if labelled.isdisjoint(row["link"] for row in part):
+            continue  # evaluate reads up to the last label
         found, rate = group(part)
         first = len(apart) * 1_000_000
         apart |= {link: first + story for link, story in found.items()}
