@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import multiprocessing
 import os
 import re
 import runpy
@@ -38,6 +39,8 @@ from tests.services import Cluster, listens, program, wait_for
 
 NOW = "2023-12-27T23:59:59Z"
 DELAY_SECONDS = 0.05
+BYTES_EACH = 17_000
+"""Memory for an active item, of the engine and of the bench that holds the items themselves."""
 FROM, TO = "2023-12-24", "2023-12-28"
 """The days that are grouped together and apart: a window before the labels, and the labels."""
 ITEMS = (30_000, 100_000, 300_000, 1_000_000)
@@ -273,13 +276,29 @@ def organising(shared: Path, sizes: list[int]) -> None:
     print("active items   items/s   a day   restart s   peak GB", flush=True)
     with tempfile.TemporaryDirectory() as held:
         for size in sizes:
-            prepare(items, stories, size, Path(held, "items"))
+            needed, free = size * BYTES_EACH, free_bytes()
+            if free is not None and needed > free:
+                print(f"{size:12,} needs about {needed / 1e9:.0f} GB, and {free / 1e9:.0f} are free")
+                return
+            # in a process of its own, whose memory is given back before the measured one begins
+            preparing = multiprocessing.get_context("fork").Process(target=prepare, args=(items, stories, size, Path(held, "items")))
+            preparing.start()
+            preparing.join()
             command = [sys.executable, str(Path(__file__).with_name("speed.py")), str(Path(held, "items")), "--cpu"]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found = json.loads(done.stdout)
             rate = 1e6 / (found["read_microseconds"] + found["assign_microseconds"])
             figures = f"{rate:9.0f} {rate * 86_400 / 1e6:6.1f} M {found['restore_seconds']:9.1f} {found['peak_bytes'] / 1e9:9.2f}"
             print(f"{size:12,} {figures}", flush=True)
+
+
+def free_bytes() -> int | None:
+    """What can be used without taking it from other programs; None where /proc does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
 def sharding(shared: Path) -> None:
