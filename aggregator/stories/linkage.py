@@ -11,13 +11,18 @@ from aggregator.stories.sagas import Floats
 
 WORDS = 0.5
 """Share of the words in a pair's similarity; the rest is the projection's (.4 to .6 score alike)."""
+BLOCK = 256
+"""Rows that are compared with all others at once: with 10,000 stories 10 MB a matrix."""
 
 
 def pair_similarity(words: Any, soft: Floats, other_words: Any, other_soft: Floats, share: float = WORDS) -> Floats:
     """Similarities of rows x other rows: both cosines, blended by `share` of the words; words alone without a projection."""
     near = np.asarray((words @ other_words.T).toarray(), dtype=np.float32)
     if soft.shape[1]:
-        near = share * near + (1 - share) * (soft @ other_soft.T)
+        near *= share
+        projected = soft @ other_soft.T
+        projected *= 1 - share
+        near += projected
     return near
 
 
@@ -29,8 +34,7 @@ def average_linkage(words: Any, soft: Floats, cut: float) -> list[list[int]]:
     """
     groups: list[list[int]] = []
     for part in _parts(words, soft, cut):
-        near = pair_similarity(words[part], soft[part], words[part], soft[part])
-        groups.extend([part[k] for k in group] for group in _link(near, cut))
+        groups.extend([part[k] for k in group] for group in _link(words[part], soft[part], cut))
     return groups
 
 
@@ -43,8 +47,8 @@ def _parts(words: Any, soft: Floats, cut: float) -> list[list[int]]:
         return []
     rows: list[Any] = []
     columns: list[Any] = []
-    for start in range(0, size, 1000):
-        near = pair_similarity(words[start : start + 1000], soft[start : start + 1000], words, soft)
+    for start in range(0, size, BLOCK):
+        near = pair_similarity(words[start : start + BLOCK], soft[start : start + BLOCK], words, soft)
         row, column = np.nonzero(near >= cut)
         rows.append(row + start)
         columns.append(column)
@@ -53,13 +57,20 @@ def _parts(words: Any, soft: Floats, cut: float) -> list[list[int]]:
     return [part for part in _by_label(labels) if len(part) > 1]
 
 
-def _link(near: Floats, cut: float) -> list[list[int]]:
+def _link(words: Any, soft: Floats, cut: float) -> list[list[int]]:
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    far = np.clip(1 - (near + near.T) / 2, 0, None)
+    # in place: a part may hold thousands of stories
+    far = pair_similarity(words, soft, words, soft)
+    far = far + far.T
+    far *= -0.5
+    far += 1
+    np.clip(far, 0, None, out=far)
     np.fill_diagonal(far, 0)
-    labels = fcluster(linkage(squareform(far, checks=False), "average"), 1 - cut, "distance")
+    condensed = squareform(far, checks=False)
+    del far
+    labels = fcluster(linkage(condensed, "average"), 1 - cut, "distance")
     return [group for group in _by_label(labels) if len(group) > 1]
 
 

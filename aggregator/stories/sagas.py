@@ -211,22 +211,27 @@ def _group(holds: Any, soft: Floats, cut: float) -> NDArray[np.int64]:
 
     profiles = unit_rows(np.asarray(holds.T @ soft, dtype=np.float32))
     profiles = unit_rows(profiles - profiles.mean(axis=0))
-    near = 0.7 * (profiles @ profiles.T) + 0.3 * _npmi(holds)
-    far = np.clip(1 - near, 0, None)
+    # in place: with 2,500 anchors each such matrix has 25 MB
+    far = profiles @ profiles.T
+    far *= 0.7
+    far += _npmi(holds, 0.3)
+    np.clip(np.subtract(1, far, out=far), 0, None, out=far)
     np.fill_diagonal(far, 0)
-    tree = linkage(squareform(far, checks=False), "average")
+    condensed = squareform(far, checks=False)
+    del far
+    tree = linkage(condensed, "average")
     return np.asarray(fcluster(tree, 1 - cut, "distance") - 1, dtype=np.int64)
 
 
-def _npmi(holds: Any) -> Floats:
-    """Normalised pointwise mutual information of columns over rows, negative values 0 (Bouma 2009)."""
+def _npmi(holds: Any, share: float) -> Floats:
+    """`share` of the normalised pointwise mutual information of columns over rows, negative values 0 (Bouma 2009)."""
     total = np.asarray(holds.sum(axis=0)).ravel()
     pairs = (holds.T @ holds).tocoo()
-    share = pairs.data / holds.shape[0]
+    together = pairs.data / holds.shape[0]
     expected = total[pairs.row] * total[pairs.col] / holds.shape[0] ** 2
-    values = np.maximum(np.log(share / expected) / -np.log(np.minimum(share, 0.999)), 0)
+    values = np.maximum(np.log(together / expected) / -np.log(np.minimum(together, 0.999)), 0)
     result = np.zeros((holds.shape[1], holds.shape[1]), dtype=np.float32)
-    result[pairs.row, pairs.col] = values
+    result[pairs.row, pairs.col] = share * values
     return result
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from aggregator.stories.linkage import pair_similarity
-from aggregator.stories.sagas import Floats, unit_rows
-from aggregator.stories.split import Flags, bisect, hangs_together, within
+from aggregator.stories.sagas import Floats
+from aggregator.stories.split import Flags, Matrix, bisect, hangs_together, within
 
 _GONE = -2.0
 """The nearness of a topic that became part of another: below any cosine."""
@@ -70,9 +70,8 @@ def sides(groups: Mapping[int, Sequence[int]], words: Any, soft: Floats, least: 
     if len(ids) < 2:
         return []
     sizes = np.array([len(groups[topic]) for topic in ids])
-    sums = _sums(groups, ids, words), np.vstack([soft[list(groups[topic])].sum(axis=0) for topic in ids])
-    centres = unit_rows(sums[0]), unit_rows(sums[1])
-    near = np.asarray(centres[0] @ centres[0].T + centres[1] @ centres[1].T)
+    products = [_products(groups, ids, words), _products(groups, ids, soft)]
+    near = np.asarray(sum(_cosines(product, product.diagonal()[:, None]) for product in products))
     np.fill_diagonal(near, _GONE)
     there = np.ones(len(ids), dtype=bool)
     joins: list[tuple[int, int]] = []
@@ -83,23 +82,32 @@ def sides(groups: Mapping[int, Sequence[int]], words: Any, soft: Floats, least: 
         kept, gone = (one, other) if sizes[one] >= sizes[other] else (other, one)
         joins.append((ids[gone], ids[kept]))
         sizes[kept] += sizes[gone]
-        for part, centre in zip(sums, centres, strict=True):
-            part[kept] += part[gone]
-            centre[[kept]] = unit_rows(part[[kept]])
+        for product in products:  # the centres' sum has the sum of their products
+            product[kept] += product[gone]
+            product[:, kept] += product[:, gone]
         there[[kept, gone]] = False
         near[gone] = near[:, gone] = _GONE
-        near[kept] = near[:, kept] = np.where(there, sum(centre @ centre[kept] for centre in centres), _GONE)
+        line = sum(_cosines(product[kept], product[kept, kept], product.diagonal()) for product in products)
+        near[kept] = near[:, kept] = np.where(there, line, _GONE)
         there[kept] = True
 
 
-def _sums(groups: Mapping[int, Sequence[int]], ids: Sequence[int], words: Any) -> Floats:
-    """The sum of each group's rows, dense over the words that some group holds."""
-    held = words[[row for topic in ids for row in groups[topic]]]
-    used, place = np.unique(held.indices, return_inverse=True)
+def _products(groups: Mapping[int, Sequence[int]], ids: Sequence[int], rows: Any) -> Matrix:
+    """Of each two groups the product of the sums of their rows."""
+    from scipy.sparse import csr_matrix
+
+    members = [row for topic in ids for row in groups[topic]]
     owner = np.repeat(np.arange(len(ids)), [len(groups[topic]) for topic in ids])
-    sums = np.zeros((len(ids), len(used)), dtype=np.float32)
-    np.add.at(sums, (np.repeat(owner, np.diff(held.indptr)), place), held.data)
-    return sums
+    of_group = csr_matrix((np.ones(len(members)), (owner, members)), shape=(len(ids), rows.shape[0]))
+    sums = of_group @ rows
+    product = sums @ sums.T
+    return np.asarray(product.toarray() if hasattr(product, "toarray") else product, dtype=np.float64)
+
+
+def _cosines(product: Matrix, square: Any, squares: Any = None) -> Matrix:
+    """Products as cosines, given the squares of what is multiplied; 0 where there is nothing."""
+    found: Matrix = product / np.sqrt(np.maximum(square * (product.diagonal() if squares is None else squares), 1e-12))
+    return found
 
 
 def pieces(words: Any, soft: Floats, ratio: float, least: int) -> list[list[int]]:

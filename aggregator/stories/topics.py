@@ -21,7 +21,7 @@ import numpy as np
 from aggregator.model import Item, Topic
 from aggregator.stories.history import Read, Reader, spellings, story_documents, words_by_item
 from aggregator.stories.label import surface_forms, topic_label
-from aggregator.stories.linkage import WORDS, average_linkage, pair_similarity
+from aggregator.stories.linkage import BLOCK, WORDS, average_linkage, pair_similarity
 from aggregator.stories.sagas import Floats, Record, SagaParams, UnitSpace, centres, learn_sagas, profile_of, units_of
 from aggregator.stories.settle import Shape, settle
 from aggregator.stories.text import ItemWords
@@ -530,8 +530,8 @@ class _LanguageLinker:
         """Up to three stories for each row: those of its topic first where they are near, else what is near in words."""
         found: dict[int, tuple[int, ...]] = {}
         topics = np.array([-1 if (topic := self._topic_of.get(i)) is None else topic for i in self._ids])
-        for start in range(0, len(rows), 500):
-            block = list(rows[start : start + 500])
+        for start in range(0, len(rows), BLOCK):
+            block = list(rows[start : start + BLOCK])
             soft = self._soft_rows(block), self._soft_rows(range(len(self._ids)))
             near = pair_similarity(self._matrix[block], soft[0], self._matrix, soft[1], RELATED_WORDS)
             near[(topics[block, None] == topics) & (topics[block, None] >= 0)] += self.params.same_topic_bonus
