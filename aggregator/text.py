@@ -92,7 +92,7 @@ def bars(counts: Sequence[int], *, least_top: int = 1, levels: str = BLOCKS) -> 
     return "".join(levels[-(-n * (len(levels) - 1) // top)] for n in counts)
 
 
-_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@/\s]+@")
+_PASSWORD = re.compile(r"(://[^:/@\s]*):[^/\s]*@")  # to the last @: a password may hold one
 
 
 def without_password(value: object) -> Any:

@@ -18,9 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
-from sqlalchemy import NullPool, create_engine, make_url
+from replayed import schema
 
 from aggregator.model import Feed, Item, Membership, Polled, Story, StoryChanges
 from aggregator.store.opening import Store, open_store
@@ -112,20 +111,6 @@ def edited(item: Item) -> Item:
     import dataclasses
 
     return dataclasses.replace(item, title=f"{item.title} now", content_hash=f"{item.content_hash}x")
-
-
-@contextmanager
-def schema(url: str) -> Iterator[str]:
-    """The address of a schema of its own."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    name = "aggregator_bench"
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
-        connection.exec_driver_sql(f'CREATE SCHEMA "{name}"')
-        try:
-            yield f"{url}{'&' if '?' in url else '?'}options={quote(f'-c search_path={name}')}"
-        finally:
-            connection.exec_driver_sql(f'DROP SCHEMA "{name}" CASCADE')
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 STREAM = "data/stream-2023-12.jsonl.gz"
@@ -153,3 +154,18 @@ def _seconds(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def schema(url: str) -> Iterator[str]:
+    """The address of a schema of its own on a PostgreSQL server, which goes again."""
+    from sqlalchemy import NullPool, create_engine, make_url
+
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    name = f"aggregator_bench_{os.getpid()}"
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f'CREATE SCHEMA "{name}"')
+        try:
+            yield f"{url}{'&' if '?' in url else '?'}options={quote(f'-c search_path={name}')}"
+        finally:
+            connection.exec_driver_sql(f'DROP SCHEMA "{name}" CASCADE')

@@ -19,15 +19,13 @@ import threading
 import time
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from urllib.error import URLError
 
-from sqlalchemy import create_engine, make_url
+from replayed import schema
 
 from aggregator.app import App
 from aggregator.demo.server import bundled_feeds, serve
@@ -35,19 +33,6 @@ from aggregator.model import Polled
 
 NOW = "2023-12-27T18:30:00Z"
 AGGREGATOR = [sys.executable, "-m", "aggregator"]
-
-
-@contextmanager
-def schema(server: str) -> Iterator[str]:
-    """The address of an empty schema on a PostgreSQL server, which goes again."""
-    name = f"aggregator_bench_web_{os.getpid()}"
-    engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE SCHEMA {name}")
-        try:
-            yield f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{name}"
-        finally:
-            connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
 
 
 def home(folder: Path, database: Path | None, url: str, now: str) -> App:

@@ -279,6 +279,7 @@ def test_passwords_in_urls_are_not_shown() -> None:
     settings = load_settings(None, HOME, {"database": "postgresql://reader:s3cret@db/news", "fetch.proxy": "http://me:s3cret@proxy:1"})
     assert "s3cret" not in settings.to_toml()
     assert settings.database == "postgresql://reader:s3cret@db/news"
+    assert "geheim" not in load_settings(None, HOME, {"database": "postgresql://reader:ganz@geheim@db/news"}).to_toml()
 
 
 # --- the example file ------------------------------------------------------------------------------------------------------

@@ -276,6 +276,7 @@ def test_a_task_that_fails_again_and_again_is_put_aside_where_status_sees_it(fle
     worker.start()
     queues.send("fetch_batch", [1])
     wait_for(lambda: queues.states()[0].dead == 1)
+    assert [(queue.name, queue.dead) for queue in fleet.app.team.status().queues if queue.dead] == [("fetch", 1)]
     worker.stop()
     queues.close()
 

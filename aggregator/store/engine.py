@@ -19,9 +19,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolError
 
 from aggregator.errors import StoreError
+from aggregator.text import without_password
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+]+://", re.IGNORECASE)
-_SECRET = re.compile(r"(://[^/@]*?:)[^/]*@")
 
 
 class Guard(IntEnum):
@@ -187,7 +187,6 @@ def _parse(url: str) -> URL:
     try:
         return make_url(url)
     except (ArgumentError, ValueError) as error:
-        shown = _SECRET.sub(r"\1***@", url)
         raise StoreError(
-            f"“{shown}” is no database address; write a file name, sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+            f"“{without_password(url)}” is no database address; write a file name, sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
         ) from error

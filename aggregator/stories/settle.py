@@ -29,9 +29,9 @@ LEAST_PART = 3
 @dataclass(frozen=True, slots=True)
 class Shape:
     """`side`: nearness of two centres (cosine in words plus cosine in the projection) from which they are sides of one saga; at
-    1.15 crimes of different places became one. `side_words`: the same where the history is too small for a projection; read
-    through on one replayed day, 25 of the 28 pairs above it belonged together. `one`: cohesion up to which a topic is several
-    sagas; .75 to .82 score alike. `least`: stories below which a topic is not taken apart."""
+    1.15 crimes of different places became one. `side_words`: the same in words alone, for a late group and where there is no
+    projection; read through on one replayed day, 25 of the 28 pairs above it belonged together. `one`: cohesion up to which a
+    topic is several sagas; .75 to .82 score alike. `least`: stories below which a topic is not taken apart."""
 
     side: float = 1.2
     side_words: float = 0.48
@@ -71,7 +71,7 @@ def sides(groups: Mapping[int, Sequence[int]], words: Any, soft: Floats, least: 
         return []
     sizes = np.array([len(groups[topic]) for topic in ids])
     products = [_products(groups, ids, words), _products(groups, ids, soft)]
-    near = np.asarray(sum(_cosines(product, product.diagonal()[:, None]) for product in products))
+    near = np.asarray(sum(_cosines(product, slice(None)) for product in products))
     np.fill_diagonal(near, _GONE)
     there = np.ones(len(ids), dtype=bool)
     joins: list[tuple[int, int]] = []
@@ -87,7 +87,7 @@ def sides(groups: Mapping[int, Sequence[int]], words: Any, soft: Floats, least: 
             product[:, kept] += product[:, gone]
         there[[kept, gone]] = False
         near[gone] = near[:, gone] = _GONE
-        line = sum(_cosines(product[kept], product[kept, kept], product.diagonal()) for product in products)
+        line = np.asarray(sum(_cosines(product, slice(kept, kept + 1)) for product in products))[0]
         near[kept] = near[:, kept] = np.where(there, line, _GONE)
         there[kept] = True
 
@@ -104,9 +104,10 @@ def _products(groups: Mapping[int, Sequence[int]], ids: Sequence[int], rows: Any
     return np.asarray(product.toarray() if hasattr(product, "toarray") else product, dtype=np.float64)
 
 
-def _cosines(product: Matrix, square: Any, squares: Any = None) -> Matrix:
-    """Products as cosines, given the squares of what is multiplied; 0 where there is nothing."""
-    found: Matrix = product / np.sqrt(np.maximum(square * (product.diagonal() if squares is None else squares), 1e-12))
+def _cosines(product: Matrix, which: slice) -> Matrix:
+    """Of some groups to all, from their products; 0 where there is nothing."""
+    squares = product.diagonal()
+    found: Matrix = product[which] / np.sqrt(np.maximum(np.outer(squares[which], squares), 1e-12))
     return found
 
 

@@ -59,8 +59,6 @@ class TopicParams:
     related: float = 0.35
     """Least similarity of a related story outside the topic."""
     same_topic_bonus: float = 0.3
-    alike: float = 0.48
-    """Cosine of profiles from which a late group joins a topic of the day."""
     shape: Shape = field(default_factory=Shape)
     match: float = 0.5
     """Cosine of profiles from which a rebuilt saga is yesterday's topic."""
@@ -401,7 +399,7 @@ class _LanguageLinker:
         profile = self._profile(group)
         living = {topic for topic in self._topic_of.values() if topic in self._topics and not self._topics[topic].saga}
         best, negative = max(((likeness(profile, self._topics[topic].topic.profile), -topic) for topic in living), default=(0.0, 0))
-        if best < self.params.alike:
+        if best < self.params.shape.side_words:
             return group
         return [row for row, story_id in enumerate(self._ids) if self._topic_of.get(story_id) == -negative] + group
 

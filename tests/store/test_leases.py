@@ -75,7 +75,9 @@ def test_a_lease_that_ran_out_and_was_taken_by_nobody_still_writes(lasting_store
     poll(lasting_store, "alpha", [item("one")])
     lasting_store.leases.take(WRITER, "me", SHORT)
     until(lambda: lasting_store.leases.holder(WRITER) is None)
+    assert lasting_store.stories.story_ids([1]) == {}
     group(lasting_store, [1])
+    assert set(lasting_store.stories.story_ids([1])) == {1}
 
 
 def test_the_lock_is_renewed_and_says_when_it_is_lost(lasting_store: Store) -> None:

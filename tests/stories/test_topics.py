@@ -242,7 +242,7 @@ def strangers() -> list[StoryView]:
     return [view(500 + n, item(500 + n, f"word{n}a word{n}b", f"word{n}c word{n}d")) for n in range(40)]
 
 
-APART, JOINED = (replace(TopicParams(), link_words=0.8, alike=alike, shape=Shape(side_words=alike)) for alike in (0.95, 0.2))
+APART, JOINED = (replace(TopicParams(), link_words=0.8, shape=Shape(side_words=alike)) for alike in (0.95, 0.2))
 """Average linkage keeps two sides apart at this cut; whether their profiles bring them together differs."""
 
 
