@@ -255,6 +255,7 @@ def test_an_interrupt_ends_with_130_and_a_word(home: Path) -> None:
     assert child.stdin is not None
     assert child.stderr is not None
     child.stdin.write('{"source": "https://feed0.example/feed", "title": "One"}\n' * 3)
+    child.stdin.write("\n" * 200_000)  # more than a pipe holds: when it is gone, the program is past its start and reads
     child.stdin.flush()
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(timeout=3)  # it waits for more lines
