@@ -17,8 +17,6 @@ _FORBIDDEN = re.compile(
 _PRINTABLE = "\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u3164\uffa0"
 _TAGS = b"\xf3\xa0"
 _JOINERS = re.compile("[\u200c\u200d]")
-_BLANK_LINES = re.compile(r"\n\s*\n\s*")
-_SPACES_IN_LINE = re.compile(r"[^\S\n]+")
 
 
 def strip_controls(text: str) -> str:
@@ -66,11 +64,17 @@ def one_line(text: str) -> str:
 
 def paragraphs(text: str) -> str:
     """Controls out, spaces folded inside lines, at most one blank line between paragraphs."""
-    text = strip_controls(text)
+    return fold_lines(strip_controls(text))
+
+
+def fold_lines(text: str) -> str:
+    """`paragraphs` of a text whose controls are out."""
     if "\n" not in text:
         return " ".join(text.split())
-    lines = (_SPACES_IN_LINE.sub(" ", line).strip() for line in text.split("\n"))
-    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
+    text = "\n".join([" ".join(line.split()) for line in text.split("\n")])
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip()
 
 
 def shorten(text: str, width: int) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import nh3
 from selectolax.lexbor import LexborHTMLParser
 
-from aggregator.text import one_line, paragraphs, strip_controls
+from aggregator.text import fold_lines, one_line, paragraphs, strip_controls
 
 LONGEST_HTML = 200_000
 """Characters of one item's markup; the rest is cut off before it is parsed."""
@@ -39,8 +39,8 @@ _BLOCKS = set(_LINES.split())
 _TEXT_REMOVED = _REMOVED_WITH_CONTENT | {"figcaption"}
 # made once: setting up the sanitiser takes 30 µs, more than cleaning a short summary
 _BARE = nh3.Cleaner(tags=_BLOCKS, attributes={}, clean_content_tags=_TEXT_REMOVED, link_rel=None)
-_PARAGRAPH = re.compile(r"</?(?:p|div|ul|ol|dl|table|blockquote|pre|h[1-6]|figure|section|article|header|footer|hr)>")
-_LINE = re.compile(r"<(?:br|/?li|/?tr|/?dt|/?dd)>")
+_LINE_ENDS = ("br", "li", "tr", "dt", "dd")
+_BREAKS = {f"{slash}{tag}": "\n" if tag in _LINE_ENDS else "\n\n" for tag in _BLOCKS for slash in ("", "/")}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[^<>]*>")
@@ -64,6 +64,8 @@ _LOOKS_LIKE_HTML = re.compile(
 def title_text(title: str, is_html: bool) -> str:
     """One line of plain text. HTML titles lose known tags and their entities, also doubly escaped ones; "List<String>" stays."""
     text = _sound(title[:LONGEST_HTML])
+    if "<" not in text and "&" not in text:
+        return one_line(text)
     if is_html and "<" in text:
         text = _strip_tags(text)
     elif is_html:
@@ -77,7 +79,13 @@ def title_text(title: str, is_html: bool) -> str:
 
 def _sound(text: str) -> str:
     """Without halves of surrogate pairs, which JSON may hold and no encoder takes."""
-    return text if text.isascii() or not _SURROGATE.search(text) else _SURROGATE.sub("\ufffd", text)
+    if text.isascii():
+        return text
+    try:
+        text.encode()  # a third of the time of looking for them
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text)
+    return text
 
 
 def _strip_tags(text: str) -> str:
@@ -101,11 +109,22 @@ def html_text(markup: str) -> str:
         if _too_deep(markup):
             markup = _ANY_TAG.sub(" ", markup)
         # line breaks of the source are blanks; only blocks make lines. nh3 leaves bare tags of the blocks and escapes everything else.
-        bare = _BARE.clean(markup.replace("\n", " "))
-        markup = _ANY_TAG.sub("", _LINE.sub("\n", _PARAGRAPH.sub("\n\n", bare)))
+        markup = _break_lines(_BARE.clean(markup.replace("\n", " ")))
+    if "&" not in markup:
+        return paragraphs(markup)
     text = html.unescape(markup)
     # doubly escaped entities (&amp;nbsp;) are a mistake of the publisher's software, never meant
     return paragraphs(html.unescape(text) if _ENTITY.search(text) else text)
+
+
+def _break_lines(bare: str) -> str:
+    """Line breaks instead of the tags of blocks, which are all tags there are."""
+    first, *others = bare.split("<")
+    pieces = [first]
+    for other in others:
+        tag, _, text = other.partition(">")
+        pieces += _BREAKS.get(tag, ""), text
+    return "".join(pieces)
 
 
 def safe_html(markup: str, base: str | None) -> str:
@@ -124,6 +143,14 @@ def safe_html(markup: str, base: str | None) -> str:
     finally:
         _current_base.reset(token)
     return strip_controls(clean).strip()  # afterwards, because character references have become characters
+
+
+def text_and_html(markup: str, base: str | None, longest: int) -> tuple[str, str]:
+    """html_text of the first `longest` characters and safe_html; most summaries hold no markup and are looked at once for both."""
+    if "<" in markup or "&" in markup or len(markup) > longest:
+        return html_text(markup[:longest]), safe_html(markup, base)
+    text = strip_controls(_sound(markup))
+    return fold_lines(text), text.replace(">", "&gt;").strip()
 
 
 _current_base: ContextVar[str | None] = ContextVar("current_base", default=None)

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from aggregator.feeds.dates import EARLIEST, choose_date
 from aggregator.feeds.links import canonical_link, clean_and_canonical, clean_link
-from aggregator.feeds.markup import html_text, safe_html, title_text
+from aggregator.feeds.markup import html_text, safe_html, text_and_html, title_text
 from aggregator.model import Item, Media, ParsedFeed, ParsedItem
 from aggregator.text import one_line, shorten
 
@@ -149,9 +149,8 @@ def _words_of(address: str) -> str:
 
 def _bodies(raw: ParsedItem, base: str | None) -> tuple[str, str, str]:
     """Summary as text (at most LONGEST_SUMMARY characters) and as HTML, and the content's HTML when it says more than the summary."""
-    text = html_text(raw.summary[:_SUMMARY_SOURCE])
+    text, summary_html = text_and_html(raw.summary, base, _SUMMARY_SOURCE)
     content_html = safe_html(raw.content, base) if raw.content and raw.content != raw.summary else ""
-    summary_html = safe_html(raw.summary, base)
     if content_html and text and len(raw.content) < _SUMMARY_SOURCE and html_text(raw.content) == text:
         # podcasts repeat the description as itunes:summary; the one with markup is the richer
         summary_html, content_html = max((summary_html, content_html), key=lambda markup: markup.count("<")), ""
