@@ -8,10 +8,11 @@ What it accepts must come out equal: tests/feeds/test_plainfeed.py compares the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urljoin
-from xml.parsers import expat
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from aggregator.feeds.dates import read_date
 
@@ -31,13 +32,13 @@ _PREFIXES = {
     "http://www.itunes.com/dtds/podcast-1.0.dtd": "itunes:",
     "http://www.georss.org/georss": "georss:",
 }
-_XML = "http://www.w3.org/XML/1998/namespace"
+_XML = "{http://www.w3.org/xml/1998/namespace"
 
 _TEXTS = frozenset(("title", "description", "summary", "content", "content:encoded"))
 _DATES = {"pubdate": "published", "published": "published", "updated": "updated", "dc:date": "updated"}
-_KEPT = {"guid": "id", "id": "id", "feedburner:origlink": "feedburner_origlink", "itunes:duration": "itunes_duration"}
+_KEPT = {"feedburner:origlink": "feedburner_origlink", "itunes:duration": "itunes_duration"}
 _PEOPLE = frozenset(("author", "dc:creator", "managingeditor", "itunes:author"))
-_OTHERS = ("link", "category", "dc:subject", "enclosure", "media:content", "itunes:summary", "itunes:keywords")
+_OTHERS = ("guid", "id", "link", "category", "dc:subject", "enclosure", "media:content", "itunes:summary", "itunes:keywords")
 _READ = _TEXTS | _PEOPLE | frozenset((*_DATES, *_KEPT, *_OTHERS))
 _BARE = frozenset(("feedburner:origlink", "itunes:duration", "itunes:keywords", "ttl", "sy:updateperiod", "sy:updatefrequency"))
 """Elements that feedparser has no rule for: with attributes it keeps those instead of the text."""
@@ -85,12 +86,17 @@ _KNOWN_NAMES = frozenset(
     "email", "uri", "contributor", "subject", "creator", "date", "item", "entry", "channel", "feed", "rss", "rdf", "textinput", "svg",
     "math", "div", "expirationdate", "newlocation", "links", "authors", "title_detail", "summary_detail", "group",
 ))  # fmt: skip
+_DECLARED = re.compile(r"""xmlns(?::([^\s=]*))?\s*=\s*(["'])(.*?)\2""", re.DOTALL)
 _EMPTY_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*:///")
 _REFERENCE = re.compile(r"&([A-Za-z0-9_]+);")
 _PERSON = re.compile(r"([A-Za-z0-9_.+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,4})(?: \(([^()@<>]+)\))?", re.ASCII)
 _C1 = re.compile("[\x80-\x9f]")
+_NONE: dict[str, str] = {}
 _DEEPEST = 6
 _MOST_ATTRIBUTES = 32
+_LONG = 1_000_000
+_MOST_TAGS = 400_000
+"""Several times as many as two thousand items have: a tree of more may take hundreds of megabytes before it is looked at."""
 
 
 class _UnknownError(Exception):
@@ -101,107 +107,90 @@ def read_plain(text: str) -> Mapping[str, Any] | None:
     """`text` as sniff made it ready. What feedparser.parse returns, reduced to the keys that records.py reads; None: not plain."""
     if text.startswith("<!DOCTYPE", 39) and "[" not in text[39:140]:
         return None  # a DOCTYPE tells feedparser the version
-    reader = _Reader()
-    try:
-        reader.parser.Parse(text.encode("utf-8", "replace"), True)
-    except (_UnknownError, expat.ExpatError):
+    if len(text) > _LONG and text.count("<") > _MOST_TAGS:
         return None
-    finally:
-        del reader.parser  # it holds the reader's methods, and would keep the whole document until the next collection
+    try:
+        # the tree is made without Python; to be called by expat for each element takes half as long again
+        raw = text.encode("utf-8", "replace")
+        root = ElementTree.fromstring(raw)
+        reader = _Reader(_DECLARED.findall(text), check_letters=b"\xc2" in raw or b"&#" in raw)
+        reader.read(root)
+    except (_UnknownError, ElementTree.ParseError):
+        return None
     return {"feed": reader.feed, "entries": reader.entries, "version": reader.version}
 
 
 class _Reader:
-    """One document. `feed` and `entries` fill up while expat runs."""
+    """One document. `feed` and `entries` fill up in `read`; `declared` are all that looks like a namespace: prefix, quote, address.
 
-    def __init__(self) -> None:
-        self.parser = parser = expat.ParserCreate(namespace_separator=" ")
-        parser.namespace_prefixes = True
-        parser.buffer_text = True
-        parser.buffer_size = 65_536
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.StartNamespaceDeclHandler = self._namespace
+    `check_letters`: whether there may be letters from U+0080 to U+00BF (in UTF-8 they begin with C2), without which nothing is
+    encoded twice.
+    """
+
+    def __init__(self, declared: Iterable[tuple[str, str, str]], *, check_letters: bool) -> None:
+        self._check_letters = check_letters
+        self._prefixes: dict[str, set[str]] = {}
+        for prefix, _, uri in declared:
+            if not uri or uri.lower() == "http://purl.org/rss/1.0/" or "netscape" in uri or "userland" in uri:
+                raise _UnknownError  # these tell feedparser a version of its own
+            self._prefixes.setdefault(uri.lower(), set()).add(prefix.lower())
         self.version = ""
         self._rss = True
         self.feed: dict[str, Any] = {}
         self.entries: list[dict[str, Any]] = []
         self._names: dict[str, str] = {}
-        self._depth = 0
         self._top = 0  # depth of the channel's children
         self._language: str | None = None
         self._base = ""
         self._item: dict[str, Any] | None = None
-        self._inside: frozenset[str] | None = None  # what may stand in the present leaf
         self._leaf = ""
         self._attributes: dict[str, str] = {}
-        self._pieces: list[str] = []
         self._named: dict[str, str] = {}  # what a container of a person said
 
     # --- elements ----------------------------------------------------------------------------------------------------
 
-    def _namespace(self, prefix: str | None, uri: str | None) -> None:
-        if uri is None or uri.lower() == "http://purl.org/rss/1.0/" or "netscape" in uri or "userland" in uri:
-            raise _UnknownError  # these tell feedparser a version of its own
-
-    def _name(self, raw: str) -> str:
+    def _name(self, tag: str) -> str:
         """Feedparser's name of an element, in small letters."""
-        uri, local, given = (*raw.lower().split(" "), "", "")[:3] if " " in raw else ("", raw.lower(), "")
+        uri, _, local = tag.lower().rpartition("}")
+        uri = uri[1:]
         prefix = _PREFIXES.get(uri)
         if prefix is None:
             # a namespace that feedparser does not know either: its elements are kept under names of their own
-            if _KNOWN_NAMESPACE.search(uri) or given in _KNOWN_PREFIXES or (not given and local in _KNOWN_NAMES):
+            given = self._prefixes.get(uri)
+            if not given or _KNOWN_NAMESPACE.search(uri) or given & _KNOWN_PREFIXES or ("" in given and local in _KNOWN_NAMES):
                 raise _UnknownError
             prefix = "other:"
         name = prefix + local
-        self._names[raw] = name
+        self._names[tag] = name
         return name
 
-    def _start(self, raw: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        name = self._names.get(raw) or self._name(raw)
-        if attributes:
-            attributes = self._plain(attributes)
-        if self._inside is not None:
-            self._start_inner(name)
-        elif self._item is not None:
-            self._start_in_item(name, attributes)
-        elif self._top and self._depth == self._top:
-            self._start_in_channel(name, attributes)
-        elif not self._top:
-            self._start_frame(name, attributes)
-        else:
-            raise _UnknownError
-
-    def _plain(self, attributes: dict[str, str]) -> dict[str, str]:
+    def _plain(self, element: Element, depth: int) -> dict[str, str]:
+        """The attributes of an element, by name in small letters."""
+        attributes = element.attrib
         if len(attributes) > _MOST_ATTRIBUTES:
             raise _UnknownError
         found = {}
         for raw, value in attributes.items():
-            uri, _, local = raw.partition(" ")
-            name = (local or uri).lower()
-            if local:
-                name = f"xml:{name[:4]}" if uri == _XML else f"{uri} {name}"
-            if name in ("base", "lang", "xml:base", "xml:lang") and not self._may_have(name):
+            uri, _, local = raw.lower().rpartition("}")
+            name = local if not uri else f"xml:{local}" if uri == _XML else f"{uri} {local}"
+            if name in ("base", "lang", "xml:base", "xml:lang") and not self._may_have(name, depth):
                 raise _UnknownError
             found[name] = value.lower() if name in ("rel", "type") else value
         return found
 
-    def _may_have(self, name: str) -> bool:
+    def _may_have(self, name: str, depth: int) -> bool:
         """A language is read at the root, an address to start from there and, when the root has one, inside items.
 
         Without one at the root feedparser does not return from an inner one: what follows starts from it as well.
         """
-        return name[:4] == "xml:" and (self._depth == 1 or (name == "xml:base" and self._depth > self._top > 0 and bool(self._base)))
+        return name[:4] == "xml:" and (depth == 1 or (name == "xml:base" and depth > self._top > 0 and bool(self._base)))
 
-    def _start_frame(self, name: str, attributes: dict[str, str]) -> None:
-        if self._depth == 1 and name == "rss" and (version := _VERSIONS.get(attributes.get("version", "")[:4])):
-            self.version = version
-        elif self._depth == 1 and name == "feed" and " " in next(iter(self._names)):
-            self.version, self._top, self._rss = "atom10", 2, False
-        elif self._depth == 2 and name == "channel" and self.version and not attributes:
-            self._top = 3
-            return
+    def read(self, root: Element) -> None:
+        name, attributes = self._name(root.tag), self._plain(root, 1)
+        if name == "rss" and (version := _VERSIONS.get(attributes.get("version", "")[:4])):
+            self.version, channels, self._top = version, list(root), 3
+        elif name == "feed" and root.tag.startswith("{"):
+            self.version, channels, self._top, self._rss = "atom10", [root], 2, False
         else:
             raise _UnknownError
         self._base = attributes.get("xml:base", "")
@@ -209,106 +198,111 @@ class _Reader:
             raise _UnknownError
         if language := attributes.get("xml:lang"):
             self._language = self.feed["language"] = language.replace("_", "-")
-
-    def _start_in_channel(self, name: str, attributes: dict[str, str]) -> None:
-        if name == ("entry" if self._top == 2 else "item"):
-            if attributes:
+        if len(channels) > 1:
+            raise _UnknownError
+        for channel in channels:
+            if self._rss and (self._name(channel.tag) != "channel" or channel.keys()):
                 raise _UnknownError
-            self._item = {}
-            self.entries.append(self._item)
-            return
-        if name in _CHANNEL_READ and not (name in ("title", "link") and self.entries):
-            self._begin(name, attributes)
-        elif name in _CHANNEL_IGNORED or name in _CONTAINERS or name.startswith(("other:", "feedburner:")):
-            self._ignore(name)
-        else:
+            self._channel(channel)
+
+    def _channel(self, channel: Element) -> None:
+        names, item = self._names, "item" if self._rss else "entry"
+        for element in channel:
+            name = names.get(element.tag) or self._name(element.tag)
+            if name == item:
+                self._read_item(element)
+            elif name in _CHANNEL_READ and not (name in ("title", "link") and self.entries):
+                self._close_in_channel(name, self._begin(name, element, self._top))
+            elif name in _CHANNEL_IGNORED or name in _CONTAINERS or name.startswith(("other:", "feedburner:")):
+                self._ignore(name, element, self._top)
+            else:
+                raise _UnknownError
+
+    def _read_item(self, element: Element) -> None:
+        if element.keys():
             raise _UnknownError
+        names, depth = self._names, self._top + 1
+        item: dict[str, Any] = {}
+        self._item = item
+        self.entries.append(item)
+        for child in element:
+            name = names.get(child.tag) or self._name(child.tag)
+            if (close := _ENDS.get(name)) is not None:
+                close(self, item, self._begin(name, child, depth))
+            elif name in _IGNORED or name.startswith(("other:", "feedburner:")):
+                self._ignore(name, child, depth)
+                if name == "source" and "title" not in item:
+                    raise _UnknownError  # a title may follow, and counts then in another way
+            else:
+                raise _UnknownError
+        self._item = None
 
-    def _start_in_item(self, name: str, attributes: dict[str, str]) -> None:
-        if name in _READ:
-            self._begin(name, attributes)
-        elif name in _IGNORED or name.startswith(("other:", "feedburner:")):
-            self._ignore(name)
-            if name == "source" and "title" not in (self._item or {}):
-                raise _UnknownError  # a title may follow, and counts then in another way
-        else:
-            raise _UnknownError
+    def _begin(self, name: str, element: Element, depth: int) -> str:
+        """The text of an element that is read."""
+        self._leaf, self._attributes = name, _NONE
+        if element.keys():
+            self._attributes = self._plain(element, depth)
+            if name in _BARE or ("xml:base" in self._attributes and name not in _TEXTS):
+                raise _UnknownError
+        text = (element.text or "").strip()
+        if name in _PEOPLE:
+            self._named.clear()
+        if len(element):
+            text = self._inner(name, element, depth)
+        if self._check_letters and not text.isascii():
+            _check_letters(text)
+        return text
 
-    def _start_inner(self, name: str) -> None:
-        allowed = name in (self._inside or ()) or (self._leaf == "author" and name.startswith("other:"))
-        if not allowed or self._depth > _DEEPEST:
-            raise _UnknownError
-        if name == "media:title" and not (self._item or {}).get("title"):
-            raise _UnknownError  # it would be the item's
-        if self._leaf in _PEOPLE:
-            self._pieces.clear()
+    def _ignore(self, name: str, element: Element, depth: int) -> None:
+        if element.keys():
+            self._plain(element, depth)
+        if len(element):
+            self._look_inside(element, "", _CONTAINERS.get(name, frozenset()), depth + 1)
 
-    def _begin(self, name: str, attributes: dict[str, str]) -> None:
-        if attributes and (name in _BARE or ("xml:base" in attributes and name not in _TEXTS)):
-            raise _UnknownError
-        self._leaf, self._attributes, self._inside = name, attributes, _CONTAINERS.get(name, frozenset())
-        self._pieces.clear()
-        self._named.clear()
-        self.parser.CharacterDataHandler = self._pieces.append
+    def _inner(self, name: str, element: Element, depth: int) -> str:
+        """What stands beside the elements inside of one that is read; of a person what comes after those that say more."""
+        self._look_inside(element, name, _CONTAINERS.get(name, frozenset()), depth + 1)
+        if name not in _PEOPLE:
+            return "".join(element.itertext()).strip()
+        for child in element:
+            if len(child):
+                raise _UnknownError
+            self._named[self._names[child.tag]] = (child.text or "").strip()
+        return (element[-1].tail or "").strip()
 
-    def _ignore(self, name: str) -> None:
-        self._leaf, self._inside = "", _CONTAINERS.get(name, frozenset())
-
-    def _end(self, raw: str) -> None:
-        depth, self._depth = self._depth, self._depth - 1
-        if self._inside is not None:
-            if depth > self._top + (self._item is not None):
-                if self._leaf in _PEOPLE:
-                    self._named[self._names[raw]] = "".join(self._pieces).strip()
-                    self._pieces.clear()
-                return
-            self._inside = None
-            if self._leaf:
-                self.parser.CharacterDataHandler = None
-                self._close(self._leaf, "".join(self._pieces).strip())
-        elif self._item is not None:
-            self._item = None
+    def _look_inside(self, element: Element, leaf: str, allowed: frozenset[str], depth: int) -> None:
+        for child in element:
+            name = self._names.get(child.tag) or self._name(child.tag)
+            if depth > _DEEPEST or not (name in allowed or (leaf == "author" and name.startswith("other:"))):
+                raise _UnknownError
+            if name == "media:title" and not (self._item or {}).get("title"):
+                raise _UnknownError  # it would be the item's
+            if child.keys():
+                self._plain(child, depth)
+            self._look_inside(child, leaf, allowed, depth + 1)
 
     # --- what they say -----------------------------------------------------------------------------------------------
 
-    def _close(self, name: str, text: str) -> None:
-        if not text.isascii():
-            _check_letters(text)
-        if self._item is None:
-            self._close_in_channel(name, text)
-            return
-        if name in _DATES:
-            self._date(self._item, _DATES[name], text)
-        elif name == "link":
-            self._link(self._item, text)
-        elif name in _KEPT:
-            self._keep(self._item, _KEPT[name], text)
-        else:
-            _ENDS[name](self, self._item, text)
-
     def _close_in_channel(self, name: str, text: str) -> None:
-        if name == "title":
-            self._title(self.feed, text)
-        elif name == "link":
-            self._link(self.feed, text)
-        elif name in _PEOPLE:
-            self._person(self.feed, text)
-        elif name == "id":
-            self._keep(self.feed, "id", text)
-        else:
+        if name in _CHANNEL_KEYS:
             self.feed[_CHANNEL_KEYS[name]] = text
+        else:
+            _ENDS[name](self, self.feed, text)
 
-    def _date(self, item: dict[str, Any], key: str, text: str) -> None:
+    def _date(self, item: dict[str, Any], text: str) -> None:
         if text and read_date(text) is None:
             raise _UnknownError
-        item[key] = text
+        item[_DATES[self._leaf]] = text
 
-    def _keep(self, item: dict[str, Any], key: str, text: str) -> None:
-        if key == "id" and self._attributes.get("ispermalink", "true") == "true":
+    def _kept(self, item: dict[str, Any], text: str) -> None:
+        item[_KEPT[self._leaf]] = text
+
+    def _id(self, item: dict[str, Any], text: str) -> None:
+        if self._attributes.get("ispermalink", "true") == "true":
             # a guid is the link too unless it says no, or there is a link already
             text = self._resolved(text) if text else text
             item.setdefault("link", text)
-        item[key] = text
+        item["id"] = text
 
     def _resolved(self, address: str) -> str:
         if _EMPTY_AUTHORITY.match(address):
@@ -432,6 +426,11 @@ class _Reader:
 
 _ENDS: dict[str, Callable[[_Reader, dict[str, Any], str], None]] = {
     "title": _Reader._title,
+    "link": _Reader._link,
+    "guid": _Reader._id,
+    "id": _Reader._id,
+    **dict.fromkeys(_KEPT, _Reader._kept),
+    **dict.fromkeys(_DATES, _Reader._date),
     "description": _Reader._summary,
     "summary": _Reader._summary,
     "content": _Reader._content,
