@@ -10,6 +10,9 @@ from typing import BinaryIO
 from aggregator.model import ParsedFeed, Reading, ReadItems
 
 LENGTH = struct.Struct(">Q")
+ORDER, REPLY = struct.Struct(">cQ"), struct.Struct(">q")
+"""To parse_nursery.py and from it: what to do with which process, and its id or what it ended with."""
+START, END = b"+", b"-"
 Question = tuple[bytes, dict[str, str], str, Reading | None]
 """To parse_worker.py: body, headers, url, and what normalise needs when items are wanted."""
 Answer = tuple[str, str, ParsedFeed | None, ReadItems | None]
@@ -33,6 +36,5 @@ def read_message(stream: BinaryIO) -> bytes | None:
 
 
 def write_message(stream: BinaryIO, message: bytes) -> None:
-    stream.write(LENGTH.pack(len(message)))
-    stream.write(message)
+    stream.write(LENGTH.pack(len(message)) + message)  # at once: whoever waits is woken by the first that comes
     stream.flush()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -29,8 +34,20 @@ def parse(parser: GuardedParser, body: bytes, url: str = "https://example.org/fe
     return asyncio.run(parser.parse(body, {"content-type": "application/rss+xml"}, url))
 
 
-def processes(parser: GuardedParser) -> list[subprocess.Popen[bytes]]:
-    return [worker.process for worker in parser._all]
+def processes(parser: GuardedParser) -> list[int]:
+    """The ids of the parser processes."""
+    for child in parser._all:
+        child._nursery.know(child)
+    return [child.pid for child in parser._all]
+
+
+def runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"  # ended, and nobody has asked how
 
 
 def test_a_document_comes_back_as_records(parser: GuardedParser) -> None:
@@ -43,10 +60,10 @@ def test_no_process_runs_before_the_first_document_or_after_close() -> None:
     assert processes(parser) == []
     parse(parser, FEED)
     (process,) = processes(parser)
-    assert process.poll() is None
+    assert runs(process)
     parser.close()
     parser.close()
-    assert process.poll() is not None
+    assert not runs(process)
     with pytest.raises(RuntimeError, match="closed"):
         parse(parser, FEED)
 
@@ -58,7 +75,7 @@ def test_what_is_no_feed_raises_the_sentence_and_keeps_the_process(parser: Guard
         parse(parser, b"<!doctype html><p>Hi")
     assert caught.value.url == "https://example.org/feed"
     assert processes(parser) == before
-    assert before[0].poll() is None
+    assert runs(before[0])
 
 
 def test_a_hung_document_is_stopped_and_the_others_go_on(parser: GuardedParser) -> None:
@@ -77,7 +94,7 @@ def test_a_hung_document_is_stopped_and_the_others_go_on(parser: GuardedParser) 
 def test_close_does_not_wait_for_a_hung_document() -> None:
     parser = GuardedParser(ParseLimits(workers=1, deadline_seconds=500.0))
 
-    async def close_meanwhile() -> list[subprocess.Popen[bytes]]:
+    async def close_meanwhile() -> list[int]:
         job = asyncio.create_task(parser.parse(HANG, {}, "https://example.org/feed"))
         while not processes(parser):
             await asyncio.sleep(0.01)
@@ -88,7 +105,7 @@ def test_close_does_not_wait_for_a_hung_document() -> None:
         return started
 
     (process,) = asyncio.run(asyncio.wait_for(close_meanwhile(), 60))
-    assert process.poll() is not None
+    assert not runs(process)
 
 
 def test_too_much_memory_is_an_error_with_a_sentence() -> None:
@@ -104,20 +121,52 @@ def test_too_much_memory_is_an_error_with_a_sentence() -> None:
 def test_a_process_that_was_killed_from_outside_is_replaced(parser: GuardedParser) -> None:
     parse(parser, FEED)
     (process,) = processes(parser)
-    process.kill()
-    process.wait()
+    os.kill(process, signal.SIGKILL)
     with pytest.raises(FeedError, match=r"https://example.org/feed failed"):
         parse(parser, FEED)
     assert len(parse(parser, FEED).items) == 1
 
 
-def test_processes_end_with_their_standard_input(parser: GuardedParser) -> None:
-    """So that none is left when the program itself is killed."""
+def test_a_nursery_that_was_killed_from_outside_is_replaced(parser: GuardedParser) -> None:
     parse(parser, FEED)
-    (process,) = processes(parser)
-    assert process.stdin is not None
-    process.stdin.close()
-    assert process.wait(timeout=30) == 0
+    assert parser._nursery is not None
+    parser._nursery.process.kill()
+    parser._nursery.process.wait()
+    assert len(parse(parser, FEED).items) == 1, "what was forked from it goes on"
+    parser.rest()
+    assert len(parse(parser, FEED).items) == 1
+    parser.expect(1_000)
+    assert len(processes(parser)) == parser.limits.workers
+
+
+PROGRAM = """
+import asyncio, sys
+from aggregator.feeds.parse import GuardedParser, ParseLimits
+from tests.feeds.test_parse import FEED, HANG, processes
+
+async def main():
+    parser = GuardedParser(ParseLimits(workers=2, deadline_seconds=500.0))
+    parser.expect(1_000)
+    jobs = [asyncio.create_task(parser.parse(HANG, {}, "https://example.org/hang"))]
+    await parser.parse(FEED, {}, "https://example.org/feed")
+    print(*processes(parser), parser._nursery.process.pid, flush=True)
+    await jobs[0]
+
+asyncio.run(main())
+"""
+
+
+def test_no_process_is_left_when_the_program_itself_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        started = [int(word) for word in program.stdout.readline().split()]
+        assert len(started) == 3
+        assert all(map(runs, started))
+        program.kill()
+    until = time.monotonic() + 30
+    while any(map(runs, started)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(map(runs, started))
 
 
 def test_one_parser_serves_several_event_loops(parser: GuardedParser) -> None:
@@ -128,7 +177,7 @@ def test_idle_processes_can_be_sent_home_and_others_come_with_the_next_document(
     parse(parser, FEED)
     (before,) = processes(parser)
     parser.rest()
-    assert before.poll() is not None
+    assert not runs(before)
     assert processes(parser) == []
     assert len(parse(parser, FEED).items) == 1
 
