@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -54,6 +54,17 @@ class Ingest:
 
     async def poll(self, due: DueFeed, clock: Clock) -> tuple[FeedOutcome, ParsedFeed | None]:
         """Fetch, parse, normalise, identify and store one feed: its items and its new state in one transaction."""
+        with self._store.one_more():
+            fetched, parsed, polled, now = await self._polled(due, clock)
+        state = polled.state
+        stored = await self._store.put(polled, now)
+        outcome = FeedOutcome(
+            due.feed.name, fetched.outcome, fetched.status, len(stored.new), len(stored.edited), state.error, state.next_poll_at
+        )
+        return outcome, parsed
+
+    async def _polled(self, due: DueFeed, clock: Clock) -> tuple[Fetched, ParsedFeed | None, Polled, datetime]:
+        """What is to be stored of one feed, by the time that goes with it."""
         fetched = await self.fetcher.fetch(due, clock())
         parsed, read, problem = await self._read(due, fetched, clock(), self._shown(due, fetched))
         identity, items = self._identify(due, read)
@@ -66,11 +77,7 @@ class Ingest:
         if parsed is not None:
             state = replace(state, identity=identity)
             polled = Polled(state, polled.publisher, items, read.shown if identity == "guid" else b"", relies=read.same > 0)
-        stored = await self._store.put(polled, now)
-        outcome = FeedOutcome(
-            due.feed.name, fetched.outcome, fetched.status, len(stored.new), len(stored.edited), state.error, state.next_poll_at
-        )
-        return outcome, parsed
+        return fetched, parsed, polled, now
 
     async def _read(self, due: DueFeed, fetched: Fetched, now: datetime, shown: bytes) -> tuple[ParsedFeed | None, ReadItems, str | None]:
         """The document, if a body came that is one, its items, and what was wrong with it (fetch trouble first)."""
@@ -147,15 +154,29 @@ class GroupCommit:
 
     def __init__(self, items: ItemStore) -> None:
         self._items = items
+        self._under_way = 0
+        self._last_came = asyncio.Event()
         self._waiting: _Waiting = []
         self._now = datetime.min
         self._writer: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """While a poll is under way, of which something will be put."""
+        self._under_way += 1
+        self._last_came.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     async def put(self, polled: Polled, now: datetime) -> Ingested:
         """Returns when it is stored."""
         future: asyncio.Future[Ingested] = asyncio.get_running_loop().create_future()
         self._waiting.append((polled, future))
         self._now = now
+        if not self._under_way:
+            self._last_came.set()
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
         return await future
@@ -170,8 +191,10 @@ class GroupCommit:
         """While more come, but not for long."""
         for _ in range(_MOST_LINGERS):
             before = len(self._waiting)
-            await asyncio.sleep(_LINGER_SECONDS)
-            if len(self._waiting) == before or len(self._waiting) >= _MOST_TOGETHER:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER_SECONDS):
+                    await self._last_came.wait()
+            if not self._under_way or len(self._waiting) == before or len(self._waiting) >= _MOST_TOGETHER:
                 return
 
     async def _write(self, batch: _Waiting) -> None:

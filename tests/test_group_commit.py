@@ -82,3 +82,26 @@ def test_a_store_that_takes_nothing_is_asked_once(store: Store) -> None:
     assert all(isinstance(each, StoreError) for each in found)
     assert len(items.sizes) == 1
     assert store.items.get([1]) == []
+
+
+def test_it_lingers_while_polls_are_under_way_and_the_last_one_is_not_kept_waiting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aggregator.pipeline._LINGER_SECONDS", 3_600.0)
+    states = subscribe(store, "a", "b")
+    items = Counting(store.items)
+
+    async def run() -> None:
+        commits = GroupCommit(items)  # type: ignore[arg-type]
+        first_waits = asyncio.Event()
+
+        async def poll(name: str, seconds: float) -> Ingested:
+            with commits.one_more():
+                if seconds:
+                    await first_waits.wait()
+                    await asyncio.sleep(seconds)
+            first_waits.set()
+            return await commits.put(Polled(states[name], name, (item(name),)), NOW)
+
+        await asyncio.gather(poll("a", 0), poll("b", 0.05))
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert items.sizes == [2]
