@@ -58,7 +58,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
     ),
     (3, ("feeds", "stories", "digest", "store")),
     (2, ("settings", "kinds", "ports")),
-    (1, ("model", "errors", "text", "times", "tomlfile", "patterns", "hosts", "")),
+    (1, ("model", "documents", "errors", "text", "times", "tomlfile", "patterns", "hosts", "")),
 ]
 ACTS = {"feeds", "stories", "digest", "store"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

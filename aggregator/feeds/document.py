@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from aggregator.documents import ParsedFeed
 from aggregator.errors import FeedError
 from aggregator.feeds.jsonfeed import parse_json_feed
 from aggregator.feeds.limits import too_many_items
 from aggregator.feeds.plainfeed import read_plain
 from aggregator.feeds.records import to_parsed_feed
 from aggregator.feeds.sniff import sniff
-from aggregator.model import ParsedFeed
 
 _DRIVER = "aggregator.feeds.expat_driver"
 _END = re.compile(r"</(?:rss|feed|rdf:rdf|channel)\s{0,20}>", re.IGNORECASE)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from aggregator.documents import Media, ParsedFeed, ParsedItem
 from aggregator.errors import FeedError
 from aggregator.feeds.dates import read_date
 from aggregator.feeds.durations import parse_seconds
 from aggregator.feeds.limits import LONGEST_SUMMARY, LONGEST_TITLE, MOST_ITEMS, MOST_MEDIA, MOST_NAMES, TEXT_AFTER, too_many_items
 from aggregator.feeds.links import clean_link
 from aggregator.feeds.markup import LONGEST_HTML, plain_to_html, title_text
-from aggregator.model import Media, ParsedFeed, ParsedItem
 
 _JSON_FEED = "jsonfeed.org/version/"
 

@@ -8,7 +8,6 @@ from contextvars import ContextVar
 from urllib.parse import urljoin
 
 import nh3
-from selectolax.lexbor import LexborHTMLParser
 
 from aggregator.text import fold_lines, one_line, paragraphs, strip_controls
 
@@ -94,6 +93,8 @@ def _strip_tags(text: str) -> str:
         return html.unescape(text)
     if _too_deep(text):
         return html.unescape(_ANY_TAG.sub(" ", text))
+    from selectolax.lexbor import LexborHTMLParser  # 4 ms that most documents do not need
+
     body = LexborHTMLParser(f"<body>{text}").body
     if body is None:
         return ""

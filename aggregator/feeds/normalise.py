@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
+from aggregator.documents import Item, Media, ParsedFeed, ParsedItem
 from aggregator.feeds.dates import EARLIEST, choose_date
 from aggregator.feeds.links import canonical_link, clean_and_canonical, clean_link
 from aggregator.feeds.markup import html_text, safe_html, text_and_html, title_text
-from aggregator.model import Item, Media, ParsedFeed, ParsedItem
 from aggregator.text import one_line, shorten
 
 LONGEST_SUMMARY = 2_000

@@ -17,11 +17,11 @@ from dataclasses import replace
 
 import msgspec
 
+from aggregator.documents import ParsedFeed, ParsedItem, Reading, ReadItems
 from aggregator.errors import FeedError
 from aggregator.feeds.document import parse_document
 from aggregator.feeds.pipes import Answer, Question, limit, read_message, write_message
 from aggregator.feeds.sift import sift
-from aggregator.model import ParsedFeed, ParsedItem, Reading, ReadItems
 
 _DECODER = msgspec.msgpack.Decoder(Question)
 

@@ -7,7 +7,7 @@ import resource
 import struct
 from typing import BinaryIO
 
-from aggregator.model import ParsedFeed, Reading, ReadItems
+from aggregator.documents import ParsedFeed, Reading, ReadItems
 
 LENGTH = struct.Struct(">Q")
 ORDER, REPLY = struct.Struct(">cQ"), struct.Struct(">q")

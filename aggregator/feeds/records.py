@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin
 
+from aggregator.documents import Media, ParsedFeed, ParsedItem, PollHints
 from aggregator.feeds.dates import read_date
 from aggregator.feeds.durations import parse_seconds
 from aggregator.feeds.limits import LONGEST_GUID, LONGEST_SUMMARY, LONGEST_TITLE, MOST_ITEMS, MOST_MEDIA, MOST_NAMES
 from aggregator.feeds.links import clean_link
 from aggregator.feeds.markup import LONGEST_HTML, looks_like_html, plain_to_html, title_text
-from aggregator.model import Media, ParsedFeed, ParsedItem, PollHints
 
 _PERIODS = {"hourly": 3600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 _SKIP = re.compile(r"<skip(hours|days)>(.{0,2000}?)</skip\1>", re.IGNORECASE | re.DOTALL)

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from zlib import crc32
 
+from aggregator.documents import Item, ParsedFeed, ParsedItem, Reading, ReadItems
 from aggregator.feeds.links import canonical_link
 from aggregator.feeds.normalise import normalise
-from aggregator.model import Item, ParsedFeed, ParsedItem, Reading, ReadItems
 
 _ROW = struct.Struct("<8sIIIB")
 _Row = tuple[bytes, int, int, int, int]
