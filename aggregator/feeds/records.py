@@ -6,7 +6,7 @@ import calendar
 import mimetypes
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin
@@ -48,13 +48,14 @@ def to_parsed_feed(result: Mapping[str, Any], text: str, url: str, error: str | 
 def _item(entry: Mapping[str, Any], version: str, url: str, feed_language: str | None, feed_host: str | None) -> ParsedItem:
     summary, content = _bodies(entry)
     published, updated = _dates(entry, version)
-    language = _text(entry, "language") or _text(_dict(entry.get("title_detail")), "language")
-    media = _media(entry, feed_host)
+    detail = _dict(entry.get("title_detail"))
+    language = _text(entry, "language") or _text(detail, "language")
+    guid = _text(entry, "id")
     return ParsedItem(
-        guid=_text(entry, "id")[:LONGEST_GUID] or None,
-        link=_link(entry),
+        guid=guid[:LONGEST_GUID] or None,
+        link=_link(entry, guid),
         title=_text(entry, "title")[:LONGEST_TITLE],
-        title_is_html=_is_html(entry, "title", version),
+        title_is_html=not (version.startswith("atom") and _text(detail, "type") == "text/plain"),
         summary=summary,
         content=content,
         published=published[0],
@@ -66,8 +67,8 @@ def _item(entry: Mapping[str, Any], version: str, url: str, feed_language: str |
         base=_base(entry, url),
         authors=_authors(entry),
         categories=_categories(entry),
-        media=media,
-        seconds=parse_seconds(entry.get("itunes_duration")),
+        media=_media(entry, feed_host),
+        seconds=parse_seconds(entry["itunes_duration"]) if "itunes_duration" in entry else None,
     )
 
 
@@ -94,6 +95,8 @@ def _bodies(entry: Mapping[str, Any]) -> tuple[str, str]:
 def _content(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     """The richest of the contents, as it stands and as HTML. Ones of other types (images, links to elsewhere) are passed over."""
     best: tuple[int, str, str] | None = None
+    if "content" not in entry:
+        return None
     for content in _list(entry, "content"):
         kind, value = _text(_dict(content), "type"), _text(_dict(content), "value")
         rank = 2 if kind in _HTML_TYPES else 1 if kind in ("text/plain", "") else 0
@@ -111,11 +114,10 @@ def _as_html(value: str, kind: str) -> str:
 # --- addresses and dates ----------------------------------------------------------------------------------------------
 
 
-def _link(entry: Mapping[str, Any]) -> str | None:
+def _link(entry: Mapping[str, Any], guid: str) -> str | None:
     """The page of the item. The publisher's own address is preferred to that of a feed proxy; a guid counts when it is an address."""
     if clean_link(original := _text(entry, "feedburner_origlink")):
         return original
-    guid = _text(entry, "id")
     link = _text(entry, "link")
     if link and (link != guid or clean_link(guid)):
         return link
@@ -125,12 +127,13 @@ def _link(entry: Mapping[str, Any]) -> str | None:
 
 def _base(entry: Mapping[str, Any], url: str) -> str:
     """xml:base of the content, else of the summary or title, else the document's address."""
-    details = [*_list(entry, "content"), entry.get("summary_detail"), entry.get("title_detail")]
-    base = next((base for base in (_text(_dict(detail), "base") for detail in details) if base), "")
-    try:
-        return urljoin(url, base)
-    except ValueError:
-        return url
+    for detail in (*_list(entry, "content"), entry.get("summary_detail"), entry.get("title_detail")):
+        if base := _text(_dict(detail), "base"):
+            try:
+                return urljoin(url, base)
+            except ValueError:
+                return url
+    return url
 
 
 _Date = tuple[str | None, datetime | None]
@@ -180,7 +183,9 @@ def _author(source: Mapping[str, Any]) -> str | None:
 
 
 def _categories(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    tags = (_dict(tag) for tag in _list(entry, "tags"))
+    if not (found := _list(entry, "tags")):
+        return ()
+    tags = map(_dict, found)
     return tuple(name[:200] for name in (_text(tag, "label") or _text(tag, "term") for tag in tags) if name)[:MOST_NAMES]
 
 
@@ -189,7 +194,7 @@ def _categories(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _media(entry: Mapping[str, Any], feed_host: str | None) -> tuple[Media, ...]:
     """Enclosures, then Media RSS. One address is one medium; what either says about it counts. Thumbnails are left out."""
-    enclosures = list(_enclosures(entry))
+    enclosures = [link for link in _dicts(_list(entry, "links")) if _text(link, "rel") == "enclosure"]
     if not enclosures and "media_content" not in entry:
         return ()
     seconds = parse_seconds(entry.get("itunes_duration"))
@@ -209,10 +214,6 @@ def _media(entry: Mapping[str, Any], feed_host: str | None) -> tuple[Media, ...]
         own = parse_seconds(_text(content, "duration"))
         _collect(found, _with(medium, seconds=own or (seconds if medium.kind in _PLAYABLE else None), host=host))
     return tuple(found.values())[:MOST_MEDIA]
-
-
-def _enclosures(entry: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    return (link for link in _dicts(_list(entry, "links")) if _text(link, "rel") == "enclosure")
 
 
 def _medium(source: Mapping[str, Any], url_key: str, size_key: str, title: str | None) -> Media:
@@ -291,8 +292,6 @@ def _number(source: Mapping[str, Any], key: str, digits: int = 7) -> int | None:
 
 def _text(source: Mapping[str, Any], key: str) -> str:
     value = source.get(key)
-    if value is None:
-        return ""
     return value.strip() if isinstance(value, str) else ""
 
 
@@ -305,5 +304,5 @@ def _list(source: Mapping[str, Any], key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _dicts(values: list[Any]) -> Iterable[Mapping[str, Any]]:
-    return (value for value in values if isinstance(value, dict))
+def _dicts(values: list[Any]) -> list[Mapping[str, Any]]:
+    return [value for value in values if isinstance(value, dict)]
