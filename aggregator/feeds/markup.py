@@ -38,6 +38,8 @@ _BLOCKS = set(_LINES.split())
 _TEXT_REMOVED = _REMOVED_WITH_CONTENT | {"figcaption"}
 # made once: setting up the sanitiser takes 30 µs, more than cleaning a short summary
 _BARE = nh3.Cleaner(tags=_BLOCKS, attributes={}, clean_content_tags=_TEXT_REMOVED, link_rel=None)
+# what is told apart for the text and not kept in the HTML, or the other way round
+_ONLY_IN_TEXT = re.compile(r"</?(?:section|article|header|footer|figcaption)", re.IGNORECASE)
 _LINE_ENDS = ("br", "li", "tr", "dt", "dd")
 _BREAKS = {f"{slash}{tag}": "\n" if tag in _LINE_ENDS else "\n\n" for tag in _BLOCKS for slash in ("", "/")}
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -110,7 +112,12 @@ def html_text(markup: str) -> str:
         if _too_deep(markup):
             markup = _ANY_TAG.sub(" ", markup)
         # line breaks of the source are blanks; only blocks make lines. nh3 leaves bare tags of the blocks and escapes everything else.
-        markup = _break_lines(_BARE.clean(markup.replace("\n", " ")))
+        markup = _break_lines(_BARE.clean(markup.replace("\n", " "))) or ""
+    return _unescaped(markup)
+
+
+def _unescaped(markup: str) -> str:
+    """The text of markup without tags."""
     if "&" not in markup:
         return paragraphs(markup)
     text = html.unescape(markup)
@@ -118,13 +125,19 @@ def html_text(markup: str) -> str:
     return paragraphs(html.unescape(text) if _ENTITY.search(text) else text)
 
 
-def _break_lines(bare: str) -> str:
-    """Line breaks instead of the tags of blocks, which are all tags there are."""
-    first, *others = bare.split("<")
+def _break_lines(clean: str) -> str | None:
+    """Line breaks instead of the tags of blocks, nothing instead of others. None: an attribute holds what looks like a tag."""
+    first, *others = clean.split("<")
     pieces = [first]
     for other in others:
-        tag, _, text = other.partition(">")
-        pieces += _BREAKS.get(tag, ""), text
+        tag, end, text = other.partition(">")
+        if not end or tag.count('"') % 2:
+            return None
+        name, _, attributes = tag.partition(" ")
+        broken = _BREAKS.get(name, "")
+        if attributes and broken and any(part.strip() in ("title=", "lang=") for part in attributes.split('"')[::2]):
+            broken = ""  # these nh3 leaves at the bare blocks, too, which were never taken for lines
+        pieces += broken, text
     return "".join(pieces)
 
 
@@ -138,20 +151,37 @@ def safe_html(markup: str, base: str | None) -> str:
         return html.escape(strip_controls(html.unescape(markup)), quote=False).strip()
     if _too_deep(markup):
         return html.escape(html_text(markup), quote=False)
+    return _finished(_safe(markup, base))
+
+
+def _safe(markup: str, base: str | None) -> str:
     token = _current_base.set(base)
     try:
-        clean = _SAFE.clean(markup)
+        return _SAFE.clean(markup)
     finally:
         _current_base.reset(token)
-    return strip_controls(clean).strip()  # afterwards, because character references have become characters
+
+
+def _finished(clean: str) -> str:
+    return strip_controls(clean).strip()  # not before cleaning, in which character references become characters
 
 
 def text_and_html(markup: str, base: str | None, longest: int) -> tuple[str, str]:
-    """html_text of the first `longest` characters and safe_html; most summaries hold no markup and are looked at once for both."""
-    if "<" in markup or "&" in markup or len(markup) > longest:
-        return html_text(markup[:longest]), safe_html(markup, base)
-    text = strip_controls(_sound(markup))
-    return fold_lines(text), text.replace(">", "&gt;").strip()
+    """html_text of the first `longest` characters and safe_html.
+
+    Most summaries are looked at once for both: those without markup, and those of which nh3 keeps all tags that make lines.
+    """
+    if len(markup) <= longest:
+        if "<" not in markup and "&" not in markup:
+            text = strip_controls(_sound(markup))
+            return fold_lines(text), text.replace(">", "&gt;").strip()
+        if "<" in markup and "\r" not in markup and not _ONLY_IN_TEXT.search(markup):
+            markup = _sound(markup)
+            if not _too_deep(markup):
+                clean = _safe(markup, base)
+                lines = _break_lines(clean.replace("\n", " "))
+                return html_text(markup) if lines is None else _unescaped(lines), _finished(clean)
+    return html_text(markup[:longest]), safe_html(markup, base)
 
 
 _current_base: ContextVar[str | None] = ContextVar("current_base", default=None)

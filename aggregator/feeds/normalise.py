@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from aggregator.documents import Item, Media, ParsedFeed, ParsedItem
 from aggregator.feeds.dates import EARLIEST, choose_date
 from aggregator.feeds.links import canonical_link, clean_and_canonical, clean_link
-from aggregator.feeds.markup import html_text, safe_html, text_and_html, title_text
+from aggregator.feeds.markup import safe_html, text_and_html, title_text
 from aggregator.text import one_line, shorten
 
 LONGEST_SUMMARY = 2_000
@@ -95,7 +95,7 @@ def _item(raw: ParsedItem, source: _Source, now: datetime, place: int) -> Item:
         updated_at=raw.updated_at if raw.updated_at and EARLIEST <= raw.updated_at <= now else None,
         summary_html=summary_html,
         content_html=content_html,
-        language=language_code(raw.language) or source.language or detect_language(f"{title}\n{summary}"),
+        language=(raw.language and language_code(raw.language)) or source.language or detect_language(f"{title}\n{summary}"),
         authors=_names(map(_person, raw.authors), MOST_AUTHORS) if raw.authors else (),
         categories=_names(map(_subject, raw.categories), MOST_CATEGORIES) if raw.categories else (),
         media=media,
@@ -150,11 +150,15 @@ def _words_of(address: str) -> str:
 def _bodies(raw: ParsedItem, base: str | None) -> tuple[str, str, str]:
     """Summary as text (at most LONGEST_SUMMARY characters) and as HTML, and the content's HTML when it says more than the summary."""
     text, summary_html = text_and_html(raw.summary, base, _SUMMARY_SOURCE)
-    content_html = safe_html(raw.content, base) if raw.content and raw.content != raw.summary else ""
-    if content_html and text and len(raw.content) < _SUMMARY_SOURCE and html_text(raw.content) == text:
+    if not raw.content or raw.content == raw.summary:
+        return shorten(text, LONGEST_SUMMARY), summary_html, ""
+    if text and len(raw.content) >= _SUMMARY_SOURCE:
+        return shorten(text, LONGEST_SUMMARY), summary_html, safe_html(raw.content, base)
+    content_text, content_html = text_and_html(raw.content, base, _SUMMARY_SOURCE)
+    if content_html and text and content_text == text:
         # podcasts repeat the description as itunes:summary; the one with markup is the richer
         summary_html, content_html = max((summary_html, content_html), key=lambda markup: markup.count("<")), ""
-    return shorten(text or html_text(raw.content[:_SUMMARY_SOURCE]), LONGEST_SUMMARY), summary_html, content_html
+    return shorten(text or content_text, LONGEST_SUMMARY), summary_html, content_html
 
 
 # --- language ---------------------------------------------------------------------------------------------------------

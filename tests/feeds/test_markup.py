@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.feeds.markup import DEEPEST, html_text, plain_to_html, safe_html, title_text
+from aggregator.feeds.markup import DEEPEST, html_text, plain_to_html, safe_html, text_and_html, title_text
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,26 @@ def test_no_control_character_and_no_script_survives(parts: list[str]) -> None:
         assert not [char for char in clean if unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t"]
         assert "\u202e" not in clean
     assert not re.search(r"<script|href=\"javascript", safe_html(markup, None))
+
+
+@pytest.mark.parametrize("markup", [
+    "no markup > at all",
+    "  two\n\n\n lines \t of text ",
+    "references &amp; more &amp;nbsp; here",
+    "<p>One</p>\n<p>two<br>three <a href='/x' title='a > b'>link</a></p>",
+    "<ul><li>one<li>two</ul> <h2>head</h2>after<hr>rest",
+    "<p lang='en'>of a language</p><p title='<p>'>and titled</p>then",
+    "<ol start='<td title='>x<li>y</ol>",
+    "<img alt='a < b' src='https://news.example/i.png'>text",
+    "<section>one</section><header>two</header>three",
+    "<figure><img src='https://news.example/i.png'><figcaption>caption</figcaption></figure>text",
+    "<script>x < y</script>text<style>p{}</style>",
+    "one<p>\r\ntwo\r\n</p>three",
+    "<pre>\n  as it   stands\n</pre>",
+    "half \ud83d <b>a pair</b>",
+    "<div>" * 300 + "deep",
+    "<p>long</p>" * 3_000,
+])  # fmt: skip
+def test_text_and_html_at_once_are_those_that_come_apart(markup: str) -> None:
+    base = "https://news.example/a/"
+    assert text_and_html(markup, base, 20_000) == (html_text(markup[:20_000]), safe_html(markup, base))
