@@ -16,6 +16,8 @@ _FORBIDDEN = re.compile(
 # what Python calls printable of these: fillers, marks, and variation selectors (U+E0100…, which begin like this in UTF-8)
 _PRINTABLE = "\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u3164\uffa0"
 _TAGS = b"\xf3\xa0"
+_BEGINNINGS = tuple(sorted({char.encode()[:1] for char in _PRINTABLE} | {_TAGS[:1]}))
+"""Their first bytes in UTF-8, which few other letters have."""
 _JOINERS = re.compile("[\u200c\u200d]")
 
 
@@ -37,7 +39,10 @@ def _is_clean(text: str) -> bool:
     flat = text.replace("\n", " ").replace("\xa0", " ")
     if not flat.isprintable():
         return False
-    return flat.isascii() or not (any(map(flat.__contains__, _PRINTABLE)) or _TAGS in flat.encode())
+    if flat.isascii():
+        return True
+    raw = flat.encode()
+    return not (any(map(raw.__contains__, _BEGINNINGS)) and (any(map(flat.__contains__, _PRINTABLE)) or _TAGS in raw))
 
 
 def _keep_working_joiners(text: str) -> str:
@@ -59,7 +64,14 @@ def _joins(char: str) -> bool:
 
 def one_line(text: str) -> str:
     """Controls out, every run of white space one space, no space at the ends."""
-    return " ".join(strip_controls(text).split())
+    return _fold(strip_controls(text))
+
+
+def _fold(text: str) -> str:
+    # printable: then a blank is all the white space it can hold, and to see that there is nothing to fold takes a third of the time
+    if text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " ":
+        return text
+    return " ".join(text.split())
 
 
 def paragraphs(text: str) -> str:
@@ -70,8 +82,8 @@ def paragraphs(text: str) -> str:
 def fold_lines(text: str) -> str:
     """`paragraphs` of a text whose controls are out."""
     if "\n" not in text:
-        return " ".join(text.split())
-    text = "\n".join([" ".join(line.split()) for line in text.split("\n")])
+        return _fold(text)
+    text = "\n".join(map(_fold, text.split("\n")))
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
     return text.strip()
