@@ -73,6 +73,8 @@ class ParsedFeed:
     hints: PollHints = PollHints()
     items: tuple[ParsedItem, ...] = ()
     error: str | None = None
+    published: tuple[datetime | None, ...] = ()
+    """When its items came, where they themselves are left out."""
 
 
 @dataclass(frozen=True, slots=True)

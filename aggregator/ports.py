@@ -49,8 +49,8 @@ class Parser(Protocol):
         ...
 
     async def read(self, body: bytes, headers: Mapping[str, str], url: str, reading: Reading) -> tuple[ParsedFeed, ReadItems]:
-        """Parse and normalise what `reading.shown` does not know. The raw items of the ParsedFeed hold their dates only; the Items are
-        whole. Raises as `parse`."""
+        """Parse and normalise what `reading.shown` does not know. Of the raw items the ParsedFeed holds the dates only. Raises as
+        `parse`."""
         ...
 
     def expect(self, documents: int) -> None:

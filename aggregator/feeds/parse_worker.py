@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import msgspec
 
-from aggregator.documents import ParsedFeed, ParsedItem, Reading, ReadItems
+from aggregator.documents import ParsedFeed, Reading, ReadItems
 from aggregator.errors import FeedError
 from aggregator.feeds.document import parse_document
 from aggregator.feeds.pipes import Answer, Question, limit, read_message, write_message
@@ -59,5 +59,4 @@ def read_items(parsed: ParsedFeed, reading: Reading) -> tuple[ParsedFeed, ReadIt
     """See ports.Parser.read."""
     items = sift(parsed, reading)
     # of the raw items only the dates are wanted further on, and sending the rest costs as much as reading it
-    dates = tuple(ParsedItem(published_at=raw.published_at or raw.updated_at) for raw in parsed.items)
-    return replace(parsed, items=dates), items
+    return replace(parsed, items=(), published=tuple([raw.published_at or raw.updated_at for raw in parsed.items])), items

@@ -180,7 +180,7 @@ def after_success(
 
 
 def _of_document(state: FeedState, parsed: ParsedFeed, now: datetime) -> dict[str, Any]:
-    rate = items_per_day((item.published_at or item.updated_at for item in parsed.items), now)
+    rate = items_per_day(parsed.published or [item.published_at or item.updated_at for item in parsed.items], now)
     return {
         "title": parsed.title or state.title,
         "link": parsed.link or state.link,
