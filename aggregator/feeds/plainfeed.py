@@ -225,10 +225,11 @@ class _Reader:
         item: dict[str, Any] = {}
         self._item = item
         self.entries.append(item)
+        ends, begin = _ENDS, self._begin
         for child in element:
             name = names.get(child.tag) or self._name(child.tag)
-            if (close := _ENDS.get(name)) is not None:
-                close(self, item, self._begin(name, child, depth))
+            if (close := ends.get(name)) is not None:
+                close(self, item, begin(name, child, depth))
             elif name in _IGNORED or name.startswith(("other:", "feedburner:")):
                 self._ignore(name, child, depth)
                 if name == "source" and "title" not in item:
@@ -239,16 +240,16 @@ class _Reader:
 
     def _begin(self, name: str, element: Element, depth: int) -> str:
         """The text of an element that is read."""
-        self._leaf, self._attributes = name, _NONE
+        self._leaf = name
         if element.keys():
             self._attributes = self._plain(element, depth)
             if name in _BARE or ("xml:base" in self._attributes and name not in _TEXTS):
                 raise _UnknownError
-        text = (element.text or "").strip()
-        if name in _PEOPLE:
+        else:
+            self._attributes = _NONE
+        if self._named:
             self._named.clear()
-        if len(element):
-            text = self._inner(name, element, depth)
+        text = self._inner(name, element, depth) if len(element) else (element.text or "").strip()
         if self._check_letters and not text.isascii():
             _check_letters(text)
         return text
@@ -315,7 +316,7 @@ class _Reader:
     def _link(self, context: dict[str, Any], text: str) -> None:
         attributes = self._attributes
         links = context.setdefault("links", [])
-        if "href" in attributes:
+        if attributes and "href" in attributes:
             if text or "url" in attributes or "uri" in attributes:
                 raise _UnknownError
             link = {"rel": "alternate", "type": "application/atom+xml" if attributes.get("rel") == "self" else "text/html", **attributes}
@@ -380,6 +381,8 @@ class _Reader:
                 _add_tag(tags, term.strip(), "http://www.itunes.com/", None)
 
     def _text_base(self) -> str:
+        if not self._attributes:
+            return self._base
         base = self._attributes.get("xml:base", "")
         if base and not base.startswith(("http://", "https://")):
             raise _UnknownError
