@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, null, select, update
 
 from aggregator.errors import NotFoundError
 from aggregator.model import Feed, FeedState, PollHints
 from aggregator.store import tables as t
 from aggregator.store.engine import Database, Guard
-from aggregator.store.rows import LEARNED_COLUMNS, chunks, feed_state_of, learned_columns, pairs, upsert
+from aggregator.store.rows import LEARNED_COLUMNS, chunks, feed_state_of, learned_columns, pairs, update_many, upsert
 
 _FRESH: dict[str, Any] = {
     "identity": "guid",
@@ -108,7 +108,7 @@ class Feeds:
 
 
 _ROW = t.feeds.c.id == bindparam("row")
-_UNCLAIMED = {"claimed_by": None, "claimed_until": None}
+_UNCLAIMED = {"claimed_by": null(), "claimed_until": null()}
 _LEARN = update(t.feeds).where(_ROW).values({name: bindparam(name) for name in (*LEARNED_COLUMNS, "publisher")} | _UNCLAIMED)
 _RENAME = update(t.feeds).where(_ROW).values(publisher=bindparam("publisher"))
 # locked in the order of their ids, as wherever several are changed: two processes that lock in different orders wait for each other
@@ -136,9 +136,8 @@ def write_states(connection: Connection, states: Sequence[tuple[FeedState, str]]
             learned.append(learned_columns(state) | {"row": state.id, "publisher": publisher or row.publisher})
         elif publisher:
             renamed.append({"row": state.id, "publisher": publisher})
-    for statement, found in ((_LEARN, learned), (_RENAME, renamed)):
-        if found:
-            connection.execute(statement, found)
+    update_many(connection, _LEARN, learned)
+    update_many(connection, _RENAME, renamed)
 
 
 @dataclass

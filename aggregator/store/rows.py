@@ -7,7 +7,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Dialect, Executable, Row, Table, func, select, update
+from sqlalchemy import Column, Connection, Dialect, Executable, Row, Table, Update, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
@@ -184,7 +184,23 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[dict[str, A
     if not rows:
         return
     _, columns = _plain_insert(table, connection.dialect)
-    values_of = itemgetter(*table.columns.keys())
+    insert_plain(connection, table, _to_plain(rows, columns))
+
+
+def update_many(connection: Connection, statement: Update, rows: Sequence[dict[str, Any]]) -> None:
+    """As `connection.execute(statement, rows)`, at half the processor time. `statement` is one that stays, and names all values."""
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        connection.execute(statement, rows)
+    else:
+        sql, columns = _plain_update(statement, connection.dialect)
+        connection.exec_driver_sql(sql, _to_plain(rows, columns))
+
+
+def _to_plain(rows: Sequence[dict[str, Any]], columns: _Columns) -> list[tuple[Any, ...]]:
+    """The driver's values of rows, in the order of a statement of two columns or more."""
+    values_of = itemgetter(*[name for name, _ in columns])
     told = [(place, to) for place, (_, to) in enumerate(columns) if to is not None]
     plain = []
     for row in rows:
@@ -192,7 +208,7 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[dict[str, A
         for place, to in told:
             values[place] = to(values[place])
         plain.append(tuple(values))
-    insert_plain(connection, table, plain)
+    return plain
 
 
 def insert_plain(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -209,6 +225,12 @@ def _plain_insert(table: Table, dialect: Dialect) -> tuple[str, _Columns]:
     """The statement, and its values in order with how each becomes the driver's."""
     types = ((column.name, _to_driver(column.type, dialect)) for column in table.columns)
     return str(table.insert().compile(dialect=dialect)), tuple(types)
+
+
+@lru_cache
+def _plain_update(statement: Update, dialect: Dialect) -> tuple[str, _Columns]:
+    compiled: Any = statement.compile(dialect=dialect)
+    return str(compiled), tuple((name, _to_driver(compiled.binds[name].type, dialect)) for name in compiled.positiontup)
 
 
 def _to_driver(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
