@@ -55,16 +55,12 @@ class Ingest:
     async def poll(self, due: DueFeed, clock: Clock) -> tuple[FeedOutcome, ParsedFeed | None]:
         """Fetch, parse, normalise, identify and store one feed: its items and its new state in one transaction."""
         with self._store.one_more():
-            fetched, parsed, polled, now = await self._polled(due, clock)
-        state = polled.state
+            outcome, parsed, polled, now = await self._polled(due, clock)
         stored = await self._store.put(polled, now)
-        outcome = FeedOutcome(
-            due.feed.name, fetched.outcome, fetched.status, len(stored.new), len(stored.edited), state.error, state.next_poll_at
-        )
-        return outcome, parsed
+        return replace(outcome, new=len(stored.new), edited=len(stored.edited)), parsed
 
-    async def _polled(self, due: DueFeed, clock: Clock) -> tuple[Fetched, ParsedFeed | None, Polled, datetime]:
-        """What is to be stored of one feed, by the time that goes with it."""
+    async def _polled(self, due: DueFeed, clock: Clock) -> tuple[FeedOutcome, ParsedFeed | None, Polled, datetime]:
+        """What came of polling one feed and is to be stored, by the time that goes with it; the body is not kept until it is."""
         fetched = await self.fetcher.fetch(due, clock())
         parsed, read, problem = await self._read(due, fetched, clock(), self._shown(due, fetched))
         identity, items = self._identify(due, read)
@@ -77,7 +73,8 @@ class Ingest:
         if parsed is not None:
             state = replace(state, identity=identity)
             polled = Polled(state, polled.publisher, items, read.shown if identity == "guid" else b"", relies=read.same > 0)
-        return fetched, parsed, polled, now
+        outcome = FeedOutcome(due.feed.name, fetched.outcome, fetched.status, error=state.error, next_poll_at=state.next_poll_at)
+        return outcome, parsed, polled, now
 
     async def _read(self, due: DueFeed, fetched: Fetched, now: datetime, shown: bytes) -> tuple[ParsedFeed | None, ReadItems, str | None]:
         """The document, if a body came that is one, its items, and what was wrong with it (fetch trouble first)."""
