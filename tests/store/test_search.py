@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -188,3 +190,20 @@ def test_both_kinds_of_database_find_the_same_in_the_same_order(both: tuple[Stor
 @given(text=st.text(max_size=60) | st.text(alphabet="\"*-() ^:{}+.aé\x00'&|!<>\\\\NEAR", max_size=40))
 def test_postgresql_takes_every_text(both: tuple[Store, Store], text: str) -> None:
     found(both[1], text)
+
+
+def test_the_index_merges_late_in_an_older_database_too_once_it_was_vacuumed(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+
+    def segments() -> int:
+        with closing(sqlite3.connect(path)) as raw:
+            return int(raw.execute("SELECT v FROM items_fts_config WHERE k = 'automerge'").fetchone()[0])
+
+    open_store(str(path), now=NOW).close()
+    assert segments() == 16
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("INSERT INTO items_fts (items_fts, rank) VALUES ('automerge', 4)")
+    with open_store(str(path), now=NOW) as store:
+        assert segments() == 4, "to open it is not to write"
+        store.maintenance.vacuum()
+    assert segments() == 16
