@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.stories.shelf import Neighbours, Numbers, Shelf
+from aggregator.stories.roster import Numbers
+from aggregator.stories.shelf import Neighbours, Shelf
 from aggregator.stories.state import Entry
 
 Wide = NDArray[np.float64]

@@ -15,7 +15,8 @@ from aggregator.stories.assign import spellings
 from aggregator.stories.constraints import Constraints
 from aggregator.stories.engine import StoryParams
 from aggregator.stories.frequencies import FrequencyTable
-from aggregator.stories.shelf import Numbers, Shelf
+from aggregator.stories.roster import Numbers
+from aggregator.stories.shelf import Shelf
 from aggregator.stories.state import Entry, to_entry
 from aggregator.stories.view import by_time
 

@@ -22,7 +22,8 @@ from aggregator.stories.constraints import NOTHING, Bonds, Constraints
 from aggregator.stories.copies import CopyParams, count_sources, find_copied
 from aggregator.stories.frequencies import FrequencyTable
 from aggregator.stories.repair import Merge, StoryPairs
-from aggregator.stories.shelf import Likeness, Neighbours, Numbers, Shelf
+from aggregator.stories.roster import Numbers
+from aggregator.stories.shelf import Likeness, Neighbours, Shelf
 from aggregator.stories.split import Matrix, SplitParams, damped, find_cut, hangs_together, redraw, within
 from aggregator.stories.state import Entry, StoryState, to_entry
 from aggregator.stories.text import INFLECTED
@@ -263,7 +264,7 @@ class StoryEngine:
         )
         state.add(entry)
         state.alive += 1
-        shelf.stories[row] = state.id
+        shelf.roster.place(row, state.id)
         self._bonds.note(entry)
         self._note_links(state, scores)
         return state
@@ -299,7 +300,7 @@ class StoryEngine:
         if kept.likenesses is not None and gone.likenesses is not None:
             kept.likenesses = shelf.beside(kept.likenesses, rows, gone.likenesses, others, self._across(kept.id, gone.id))
         self._crossed = {}
-        shelf.stories[others] = kept.id
+        shelf.roster.put(others, kept.id)
         for entry in gone.entries:
             old = _said(entry)
             entry.membership = replace(old, story_id=kept.id, score=round(merge.score, 4), threshold=asked, rule="repair")
@@ -353,7 +354,7 @@ class StoryEngine:
             return
         moved = [shelf.entries[row] for row in rows.tolist()]
         self._crossed = {}
-        shelf.stories[rows] = target.id
+        shelf.roster.put(rows, target.id)
         for story in (source.id, target.id):
             self._pairs_of(source.language).forget(story)
         source.hand_over(moved, target)
@@ -429,7 +430,7 @@ class StoryEngine:
             found.sort(key=lambda pair: by_time(pair[0].item))
             rows = shelf.add([entry for entry, _ in found], [self._feed(entry.item) for entry, _ in found])
             for row, (_, state) in zip(rows, found, strict=True):
-                shelf.stories[row] = state.id
+                shelf.roster.place(row, state.id)
                 state.alive += 1
 
     def _active(self) -> list[StoryView]:

@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 
 from aggregator.stories.frequencies import FrequencyTable
 from aggregator.stories.postings import WordIndex
+from aggregator.stories.roster import NOBODY, Numbers, Roster
 from aggregator.stories.state import Entry, Likenesses
 from aggregator.stories.text import frame
 from aggregator.stories.vectorise import Floats, GramSpace, GramWeights, Rows, WordSpace, WordWeights, row_sums
 
 T = TypeVar("T")
-Numbers = NDArray[np.int64]
-NOBODY = -1
-"""The story of a row that is nobody's candidate any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Shelf:
         self.grams = Rows()
         self._index = WordIndex()
         self.entries: list[Entry] = []
-        self._stories = np.full(1024, NOBODY, dtype=np.int64)
+        self.roster = Roster()
         self._feeds = np.zeros(1024, dtype=np.int64)
         self._frames = np.zeros(1024, dtype=np.int64)
         self._times = np.zeros(1024, dtype=np.float64)
@@ -83,8 +81,8 @@ class Shelf:
 
     @property
     def stories(self) -> Numbers:
-        """Story id of each row, to be written to; NOBODY where there is none."""
-        return self._stories[: self.count]
+        """Story id of each row, NOBODY where there is none; the roster puts rows into stories."""
+        return self.roster.stories
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -92,7 +90,7 @@ class Shelf:
         return self._times[: self.count]
 
     def rows_of(self, story: int) -> Numbers:
-        return np.flatnonzero(self.stories == story)
+        return self.roster.rows_of(story)
 
     # --- rows come and go ---------------------------------------------------------------------------------------------
 
@@ -115,12 +113,12 @@ class Shelf:
             for (columns, _), weights in zip(some, self.gram_space.weigh(some), strict=True):
                 self.grams.append(columns, weights)
         self.entries.extend(entries)
+        self.roster.grow(len(entries))
         return range(first, self.count)
 
     def _make_room(self, rows: int) -> None:
-        if rows > len(self._stories):
-            more = max(rows, 2 * len(self._stories)) - len(self._stories)
-            self._stories = np.concatenate([self._stories, np.full(more, NOBODY, dtype=np.int64)])
+        if rows > len(self._feeds):
+            more = max(rows, 2 * len(self._feeds)) - len(self._feeds)
             self._feeds = np.concatenate([self._feeds, np.zeros(more, dtype=np.int64)])
             self._frames = np.concatenate([self._frames, np.zeros(more, dtype=np.int64)])
             self._times = np.concatenate([self._times, np.zeros(more, dtype=np.float64)])
@@ -130,11 +128,13 @@ class Shelf:
         self.word_space.window.forget(before)
         self.gram_space.window.forget(before)
         old = self._times[: self.count] < before
-        gone = self.stories[old]
-        self.stories[old] = NOBODY
+        leaving = np.flatnonzero(old & (self.stories != NOBODY))
+        gone = self.stories[leaving]
+        for story in np.unique(gone).tolist():
+            self.roster.put(leaving[gone == story], story=NOBODY)
         if int(old.sum()) > max(256, self.count // 4):
             self._compact(np.flatnonzero(~old))
-        return [int(story) for story in gone if story != NOBODY]
+        return [int(story) for story in gone]
 
     def _compact(self, kept: Numbers) -> None:
         self.words.keep(kept, len(self.word_space.stems))
@@ -142,10 +142,11 @@ class Shelf:
         self._index.forget()
         self.grams.keep(kept, self.like.grams.columns)
         self.entries = [self.entries[row] for row in kept.tolist()]
+        self.roster.keep(kept)
         room = max(1024, 2 * len(kept))
-        for name, filler in (("_stories", NOBODY), ("_feeds", 0), ("_frames", 0), ("_times", 0)):
+        for name in ("_feeds", "_frames", "_times"):
             old = getattr(self, name)
-            new = np.full(room, filler, dtype=old.dtype)
+            new = np.zeros(room, dtype=old.dtype)
             new[: len(kept)] = old[kept]
             setattr(self, name, new)
 
