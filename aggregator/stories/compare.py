@@ -87,7 +87,7 @@ class Comparer:
             return Pair((one, other), 0.0, 0.0, 1.0, 0.0, (), obstacles)
         shelf, rows = self._shelves[first.words.language], (self._rows[one], self._rows[other])
         likeness = float(shelf.cross(np.array(rows[:1]), np.array(rows[1:]))[0, 0])
-        evidence, time, feed = shelf.factors(*rows)
+        evidence, time, feed = shelf.measure.factors(*rows)
         return Pair(
             items=(one, other),
             words=round(self._alone(shelf, rows, characters=0.0), 4),
@@ -100,15 +100,15 @@ class Comparer:
 
     def _alone(self, shelf: Shelf, rows: tuple[int, int], *, characters: float) -> float:
         """One ingredient of the likeness, by the same code, with all that may stand in its way left out."""
-        kept = shelf.like
-        shelf.like = replace(
+        kept = shelf.measure.like
+        shelf.measure.like = replace(
             kept, characters=characters, candidate=-1.0, lone_word=1.0, fade=0.0, same_feed=1.0, series_seconds=float("inf")
         )
-        shelf.like = replace(shelf.like, window_seconds=float("inf"))
+        shelf.measure.like = replace(shelf.measure.like, window_seconds=float("inf"))
         try:
             return float(shelf.cross(np.array(rows[:1]), np.array(rows[1:]))[0, 0])
         finally:
-            shelf.like = kept
+            shelf.measure.like = kept
 
     def _terms(self, shelf: Shelf, rows: tuple[int, int], most: int = 8) -> tuple[tuple[str, float], ...]:
         shared = shelf.shared(*rows)[:most]

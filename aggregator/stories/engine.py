@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 
 from aggregator.model import Item, Membership, Story, StoryChanges, Topic
 from aggregator.stories.assign import StoryScores, explain_choice, score_stories
+from aggregator.stories.cohesion import Cohesion
 from aggregator.stories.constraints import NOTHING, Bonds, Constraints
 from aggregator.stories.copies import CopyParams, count_sources, find_copied
 from aggregator.stories.frequencies import FrequencyTable
+from aggregator.stories.measure import Likeness
 from aggregator.stories.repair import Merge, StoryPairs
 from aggregator.stories.roster import Numbers
-from aggregator.stories.shelf import Likeness, Neighbours, Shelf
-from aggregator.stories.split import Matrix, SplitParams, damped, find_cut, hangs_together, redraw, within
+from aggregator.stories.shelf import Neighbours, Shelf
+from aggregator.stories.split import SplitParams, find_cut, redraw
 from aggregator.stories.state import Entry, StoryState, to_entry
 from aggregator.stories.text import INFLECTED
-from aggregator.stories.vectorise import Floats
 from aggregator.stories.view import StoryView, TopicChanges, by_time
 
 
@@ -142,6 +143,7 @@ class StoryEngine:
         self.topics, self.describe, self.history = topics, describe, history
         self._shelves: dict[str, Shelf] = {}
         self._pairs: dict[str, StoryPairs] = {}
+        self._cohesions: dict[str, Cohesion] = {}
         self._states: dict[int, StoryState] = {}
         self._feeds: dict[str, int] = {}
         self._next_story = 1
@@ -149,8 +151,6 @@ class StoryEngine:
         self._day: date | None = None
         self._pending: list[Entry] = []
         self._since_sweep = 0
-        self._refused: dict[tuple[int, int], int] = {}
-        self._crossed: dict[tuple[int, int], Floats] = {}
 
     # --- the port -----------------------------------------------------------------------------------------------------
 
@@ -219,7 +219,6 @@ class StoryEngine:
             current.memberships[entry.item.id] = _said(entry)
         if self.topics is not None:
             self._pending += entries
-        self._crossed = {}
         for language in sorted({entry.words.language for entry in entries}):
             self._pairs_of(language).merges(lambda merge: self._merge(merge, current, outcome))
         for story in sorted({_said(entry).story_id for entry in entries}):
@@ -296,11 +295,8 @@ class StoryEngine:
         """One story becomes part of another; its items say why from now on."""
         kept, gone = self._states[merge.kept], self._states.pop(merge.gone)
         shelf, (_, asked) = self._shelf(kept.language), self.params.of_language(kept.language)
-        rows, others = shelf.rows_of(kept.id), shelf.rows_of(gone.id)
-        if kept.likenesses is not None and gone.likenesses is not None:
-            kept.likenesses = shelf.beside(kept.likenesses, rows, gone.likenesses, others, self._across(kept.id, gone.id))
-        self._crossed = {}
-        shelf.roster.put(others, kept.id)
+        self._cohesion(kept.language).unite(kept, gone)
+        shelf.roster.put(shelf.rows_of(gone.id), kept.id)
         for entry in gone.entries:
             old = _said(entry)
             entry.membership = replace(old, story_id=kept.id, score=round(merge.score, 4), threshold=asked, rule="repair")
@@ -324,7 +320,7 @@ class StoryEngine:
         state.checked = state.alive
         shelf = self._shelf(state.language)
         rows = shelf.rows_of(state.id)
-        second = find_cut(self._within(shelf, state), params) if len(rows) >= params.least else None
+        second = find_cut(self._cohesion(state.language).within(state), params) if len(rows) >= params.least else None
         second = self._bonds.cut([shelf.entries[row] for row in rows.tolist()], second) if second is not None else None
         if second is not None:
             second = second if 2 * int(second.sum()) <= len(second) else ~second
@@ -344,7 +340,7 @@ class StoryEngine:
             return
         rows = np.concatenate([shelf.rows_of(state.id), shelf.rows_of(sister.id)])
         side = shelf.stories[rows] == sister.id
-        drawn = redraw(self._both(shelf, state, sister, rows), side, params)
+        drawn = redraw(self._cohesion(state.language).both(state, sister), side, params)
         drawn = self._bonds.drawn([shelf.entries[row] for row in rows.tolist()], side, drawn)
         self._move(shelf, rows[drawn & ~side], state, sister, current)
         self._move(shelf, rows[side & ~drawn], sister, state, current)
@@ -353,7 +349,6 @@ class StoryEngine:
         if not len(rows):
             return
         moved = [shelf.entries[row] for row in rows.tolist()]
-        self._crossed = {}
         shelf.roster.put(rows, target.id)
         for story in (source.id, target.id):
             self._pairs_of(source.language).forget(story)
@@ -363,40 +358,10 @@ class StoryEngine:
             current.memberships[entry.item.id] = entry.membership
         current.stories[source.id], current.stories[target.id] = source, target
 
-    def _within(self, shelf: Shelf, state: StoryState) -> Matrix:
-        """Cohesion of all pairs of a story's members; only what is new since the last time is compared."""
-        rows = shelf.rows_of(state.id)
-        state.likenesses = shelf.among(rows, state.likenesses)
-        return self._damped(shelf, state.likenesses.matrix, rows, rows)
-
-    def _both(self, shelf: Shelf, one: StoryState, other: StoryState, rows: Numbers) -> Matrix:
-        """Likeness of all pairs of the members of two stories, in the order of `rows` (first the one's, then the other's)."""
-        parts = [shelf.among(shelf.rows_of(state.id), state.likenesses) for state in (one, other)]
-        one.likenesses, other.likenesses = parts
-        across = shelf.cross(rows[: one.alive], rows[one.alive :])
-        return np.block([[parts[0].matrix, across], [across.T, parts[1].matrix]]).astype(np.float64)
-
-    def _damped(self, shelf: Shelf, likeness: Floats, rows: Numbers, others: Numbers) -> Matrix:
-        wide = likeness.astype(np.float64)
-        return damped(wide, shelf.times[rows], shelf.times[others], self.params.likeness.window_seconds, self.params.split)
-
     def _may_merge(self, one: int, other: int) -> bool:
-        """Whether two stories would hold together: what was cut must not be merged again."""
-        if self._bonds.forbid(one, other):
-            return False
-        params, states = self.params.split, (self._states[one], self._states[other])
-        alive = sum(state.alive for state in states)
-        if min(state.alive for state in states) < params.part or alive < params.least:
-            return True
-        if alive < self._refused.get((one, other), 0) * (1 + params.growth):
-            return False
-        shelf = self._shelf(states[0].language)
-        rows, others = shelf.rows_of(one), shelf.rows_of(other)
-        across = float(self._damped(shelf, self._across(one, other), rows, others).mean())
-        hold = hangs_together(across, *(within(self._within(shelf, state)) for state in states)) > params.ratio + params.margin
-        if not hold:
-            self._refused[(one, other)] = self._refused[(other, one)] = alive
-        return hold
+        """Whether people let two stories be one, and whether they would hang together."""
+        states = self._states[one], self._states[other]
+        return not self._bonds.forbid(one, other) and self._cohesion(states[0].language).hold(*states)
 
     # --- the window ---------------------------------------------------------------------------------------------------
 
@@ -412,7 +377,8 @@ class StoryEngine:
         if self._since_sweep >= _SWEEP:
             self._since_sweep = 0
             self._states = {id: state for id, state in self._states.items() if state.last_seconds >= before}
-            self._refused = {pair: n for pair, n in self._refused.items() if pair[0] in self._states and pair[1] in self._states}
+            for cohesion in self._cohesions.values():
+                cohesion.forget_all_but(self._states)
 
     def _shelve_all(self) -> None:
         """Put restored members on their shelves, in the order of their stories' assignments."""
@@ -498,19 +464,6 @@ class StoryEngine:
     def _size(self, story: int) -> int:
         return self._states[story].alive
 
-    def _across(self, one: int, other: int) -> Floats:
-        """Likeness of each member of one story to each of another, kept until members change: who may merge is asked next."""
-        if (other, one) in self._crossed:
-            return self._crossed[(other, one)].T
-        if (one, other) not in self._crossed:
-            shelf = self._shelf(self._states[one].language)
-            self._crossed[(one, other)] = shelf.cross(shelf.rows_of(one), shelf.rows_of(other))
-        return self._crossed[(one, other)]
-
-    def _cross(self, one: int, other: int) -> tuple[float, float]:
-        likeness = self._across(one, other)
-        return (float(likeness.sum()), float(likeness.max())) if likeness.size else (0.0, 0.0)
-
     def _shelf(self, language: str) -> Shelf:
         if language not in self._shelves:
             self._shelves[language] = Shelf(self.tables.get(language), self.params.likeness)
@@ -518,8 +471,14 @@ class StoryEngine:
 
     def _pairs_of(self, language: str) -> StoryPairs:
         if language not in self._pairs:
-            self._pairs[language] = StoryPairs(self.params.of_language(language)[1], self._size, self._cross, self._may_merge)
+            threshold, sums = self.params.of_language(language)[1], self._cohesion(language).sums
+            self._pairs[language] = StoryPairs(threshold, self._size, sums, self._may_merge)
         return self._pairs[language]
+
+    def _cohesion(self, language: str) -> Cohesion:
+        if language not in self._cohesions:
+            self._cohesions[language] = Cohesion(self._shelf(language), self.params.split)
+        return self._cohesions[language]
 
     def _feed(self, item: Item) -> int:
         return self._feeds.setdefault(item.feed, len(self._feeds))

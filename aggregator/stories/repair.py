@@ -6,12 +6,14 @@ they are few: a pair's sum is computed once, when its first such link appears, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 Sizes = Callable[[int], int]
-Cross = Callable[[int, int], tuple[float, float]]
-"""Sum and maximum of the likeness over the cross pairs of two stories."""
+Sums = Callable[[int, Sequence[int]], list[tuple[float, float]]]
+"""Sum and maximum of the likeness over the cross pairs of a story and each of some others."""
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class StoryPairs:
     """Sums over the story pairs that a strong link joins."""
 
     def __init__(
-        self, threshold: float, sizes: Sizes, cross: Cross, may_merge: Callable[[int, int], bool] = lambda one, other: True
+        self, threshold: float, sizes: Sizes, cross: Sums, may_merge: Callable[[int, int], bool] = lambda one, other: True
     ) -> None:
         self.threshold, self._sizes, self._cross, self._may_merge = threshold, sizes, cross, may_merge
         self._sums: dict[int, dict[int, PairSum]] = {}
@@ -60,8 +62,10 @@ class StoryPairs:
 
     def merges(self, apply: Callable[[Merge], None]) -> None:
         """Merge what reached the threshold, best first, until nothing does; `apply` is told each one as it happens."""
-        for one, other in sorted(self._new):
-            self._put(one, other, PairSum(*self._cross(one, other)))
+        for one, pairs in groupby(sorted(self._new), key=itemgetter(0)):
+            others = [other for _, other in pairs]
+            for other, (total, maximum) in zip(others, self._cross(one, others), strict=True):
+                self._put(one, other, PairSum(total, maximum))
         waiting, self._new, self._changed = self._new | self._changed, set(), set()
         while True:
             best = self._best(waiting)
@@ -88,22 +92,19 @@ class StoryPairs:
 
     def _fold(self, merge: Merge) -> set[tuple[int, int]]:
         """Add the sums of the story that goes to those of the one that stays. Returns the pairs that changed."""
-        changed = set()
-        for other, pair in self._sums.pop(merge.gone, {}).items():
+        gone, kept = self._sums.pop(merge.gone, {}), self._sums.get(merge.kept, {})
+        kept.pop(merge.gone, None)
+        gone.pop(merge.kept, None)
+        for other in gone:
             del self._sums[other][merge.gone]
-            if other == merge.kept:
-                continue
-            kept = self._sums.get(merge.kept, {}).get(other)
-            # the other story's sum with the kept one is unknown, because no strong link joined them: look once
-            known = kept if kept is not None else PairSum(*self._cross(merge.kept, other))
-            self._put(merge.kept, other, PairSum(known.total + pair.total, max(known.maximum, pair.maximum)))
-            changed.add(_ordered(merge.kept, other))
-        for other, pair in list(self._sums.get(merge.kept, {}).items()):
-            if _ordered(merge.kept, other) not in changed:
-                total, maximum = self._cross(merge.gone, other)
-                pair.total, pair.maximum = pair.total + total, max(pair.maximum, maximum)
-                changed.add(_ordered(merge.kept, other))
-        return changed
+        # a sum with the other of the two is unknown where no strong link joined them: look once
+        for story, known, lacking in ((merge.gone, gone, kept.keys() - gone.keys()), (merge.kept, kept, gone.keys() - kept.keys())):
+            others = sorted(lacking)
+            for other, sums in zip(others, self._cross(story, others) if others else (), strict=True):
+                known[other] = PairSum(*sums)
+        for other, part in gone.items():
+            self._put(merge.kept, other, PairSum(kept[other].total + part.total, max(kept[other].maximum, part.maximum)))
+        return {_ordered(merge.kept, other) for other in gone}
 
     def _put(self, one: int, other: int, pair: PairSum) -> None:
         self._sums.setdefault(one, {})[other] = pair

@@ -8,7 +8,7 @@ Rows of sparse matrices grow at the end and are compacted when many are dead; me
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -69,6 +69,8 @@ class Window:
 
 _MANY = 40
 """Rows from which a sparse product, dear to set up, is cheaper than looking up their values by numpy."""
+_LONG = 64
+"""Values of a row from which it is cheaper to copy rows one by one than to work out the place of each value."""
 
 
 class Rows:
@@ -80,6 +82,8 @@ class Rows:
         self._indices = np.zeros(65536, dtype=np.int32)
         self._values = np.zeros(65536, dtype=np.float32)
         self._made: csr_matrix | None = None
+        self.width = 0
+        """Columns from this one on are in no row."""
 
     def append(self, indices: Ints, values: Floats) -> None:
         start = int(self._ends[self.count])
@@ -93,6 +97,7 @@ class Rows:
         self._indices[start:end], self._values[start:end] = indices, values
         self.count += 1
         self._ends[self.count] = end
+        self.width = max(self.width, int(indices[-1]) + 1) if len(indices) else self.width
 
     def row(self, number: int) -> Row:
         part = slice(int(self._ends[number]), int(self._ends[number + 1]))
@@ -100,18 +105,22 @@ class Rows:
 
     def gather(self, numbers: NDArray[np.int64]) -> tuple[Ints, Floats, NDArray[np.int64]]:
         """Columns and values of some rows end to end, and the length of each row."""
-        starts = self._ends[numbers]
-        lengths = self._ends[numbers + 1] - starts
-        places = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
+        starts, ends = self._ends[numbers], self._ends[numbers + 1]
+        lengths = ends - starts
+        whole = int(lengths.sum())
+        if whole > _LONG * len(numbers):
+            parts = list(map(slice, starts.tolist(), ends.tolist()))
+            return np.concatenate([self._indices[part] for part in parts]), np.concatenate([self._values[part] for part in parts]), lengths
+        places = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(whole)
         return self._indices[places], self._values[places], lengths
 
-    def products(self, numbers: NDArray[np.int64], dense: Floats) -> Floats:
-        """Product of each of some rows with a dense vector as wide as the rows."""
-        if len(numbers) < _MANY:
-            columns, values, lengths = self.gather(numbers)
-            return row_sums(dense[columns] * values, lengths)
-        product: Floats = self.matrix(len(dense))[numbers] @ dense
-        return product
+    def products(self, numbers: NDArray[np.int64], width: int) -> Callable[[Floats], Floats]:
+        """Multiplies each of some rows with dense vectors of that width, as many as are asked for."""
+        if len(numbers) >= _MANY:
+            matrix = self.matrix(width)[numbers]
+            return lambda dense: matrix @ dense
+        columns, values, lengths = self.gather(numbers)
+        return lambda dense: row_sums(dense.take(columns) * values, lengths)
 
     def matrix(self, columns: int) -> csr_matrix:
         """All rows, without copying, as a matrix of that width. To be read, and only until rows are added."""
@@ -158,11 +167,15 @@ def cut_apart(values: Floats, lengths: NDArray[np.int64]) -> list[Floats]:
 
 
 def row_sums(values: Floats, lengths: NDArray[np.int64]) -> Floats:
-    """Sum of each stretch of `values`; empty stretches give 0, which reduceat alone would not."""
-    whole = np.zeros(len(lengths), dtype=np.float32)
+    """Sum of each stretch of the last axis; empty stretches give 0, which reduceat alone would not."""
+    starts = np.cumsum(lengths) - lengths
+    if lengths.all():
+        sums: Floats = np.add.reduceat(values, starts, axis=-1)
+        return sums
+    whole = np.zeros((*values.shape[:-1], len(lengths)), dtype=np.float32)
     filled = lengths > 0
     if filled.any():
-        whole[filled] = np.add.reduceat(values, (np.cumsum(lengths) - lengths)[filled])
+        whole[..., filled] = np.add.reduceat(values, starts[filled], axis=-1)
     return whole
 
 

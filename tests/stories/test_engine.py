@@ -12,8 +12,9 @@ import pytest
 
 from aggregator.model import Item, Membership, Story, StoryChanges, Topic
 from aggregator.stories.engine import Description, StoryEngine, StoryParams, _Outcome, _Round
+from aggregator.stories.measure import Likeness
 from aggregator.stories.repair import Merge
-from aggregator.stories.shelf import Likeness, Shelf
+from aggregator.stories.shelf import Shelf
 from aggregator.stories.state import to_entry
 from aggregator.stories.tables import load_tables
 from aggregator.stories.view import StoryView, TopicChanges
@@ -131,9 +132,9 @@ def test_one_shared_rare_word_is_weaker_evidence_than_several() -> None:
     shelf = Shelf(None, Likeness())
     told = ["Operation Quillon White", "Let it Quillon", "Harbour fire Veresk night", "Night Veresk harbour blaze"]
     rows = shelf.add([to_entry(item(n, title)) for n, title in enumerate(told, 1)], [1, 2, 3, 4])
-    one, several = shelf._shared_words(rows[0], np.array([1])), shelf._shared_words(rows[2], np.array([3]))
-    assert one.number.tolist() == [pytest.approx(1)]
-    assert several.number.tolist() == [pytest.approx(3, abs=0.2)]
+    one, several = (shelf.measure.shared_words(np.array([row]), np.array([row + 1])) for row in (rows[0], rows[2]))
+    assert one.number.tolist() == [[pytest.approx(1)]]
+    assert several.number.tolist() == [[pytest.approx(3, abs=0.2)]]
 
 
 @pytest.mark.parametrize(("language", "asked"), [("en", 0.245), ("pl", 0.196), ("sk", 0.196), ("tlh", 0.245)])
@@ -240,7 +241,7 @@ def test_pair_sums_kept_up_one_by_one_equal_a_rebuild() -> None:
     assert len(known) > 20
     assert "repair" in {membership.rule for membership in changes.memberships}
     for (one, other), pair in known.items():
-        total, maximum = engine._cross(one, other)
+        total, maximum = engine._cohesion("en").sums(one, [other])[0]
         assert pair.total == pytest.approx(total, abs=1e-3)
         assert pair.maximum == pytest.approx(maximum, abs=1e-4)
 

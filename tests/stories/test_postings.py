@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aggregator.stories.measure import Likeness
 from aggregator.stories.postings import WordIndex
-from aggregator.stories.shelf import Likeness, Shelf
+from aggregator.stories.shelf import Shelf
 from aggregator.stories.state import to_entry
 from aggregator.stories.text import read_item
 from aggregator.stories.vectorise import GramSpace, GramWeights, Rows
@@ -80,6 +81,6 @@ def test_a_restart_weighs_the_whole_window_as_one_batch_would() -> None:
     rows = space.columns(words)
     space.window.count([0.0] * len(rows), [columns for columns, _ in rows])
     for number, weights in enumerate(space.weigh(rows)):
-        columns, held = shelf.grams.row(number)
+        columns, held = shelf.measure.grams.row(number)
         assert columns.tolist() == rows[number][0].tolist()
         assert held.tolist() == weights.tolist()

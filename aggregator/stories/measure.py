@@ -1,0 +1,175 @@
+"""Measures how alike items are: their vectors, feeds, headlines and times as rows, and the likeness of any rows to any others. Pure.
+
+word cosine > 0.04 | half words, half characters | x shared evidence x time x same feed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.stories.roster import Numbers
+from aggregator.stories.vectorise import Floats, GramWeights, Row, Rows, WordWeights, row_sums
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What counts as alike, and within what time.
+
+    `candidate`: word cosine below which two items are not alike at all. `promising`: word cosine that some member of a story
+    must reach before characters are compared (against .12 no decision on the labelled days changed; a tenth of the work).
+    `characters`: their share. `lone_word`, `each_word`: a likeness that rests on one shared word counts `lone_word` +
+    `each_word`, on two `each_word` more, until it counts in full: items with little text else meet in a single rare word.
+    `fade`: share that a whole window of time takes away. `same_feed`: factor for two items of one feed, whose series look alike;
+    `series_seconds`: when it repeats a headline (but for numbers and dates) after so long, the two are numbers of a series and
+    not alike at all. `window_seconds`: items published further apart are not compared.
+    """
+
+    candidate: float = 0.04
+    promising: float = 0.15
+    characters: float = 0.5
+    lone_word: float = 0.55
+    each_word: float = 0.15
+    fade: float = 0.15
+    same_feed: float = 0.7
+    series_seconds: float = 12 * 3600
+    window_seconds: float = 3 * 86_400
+    words: WordWeights = field(default_factory=WordWeights)
+    grams: GramWeights = field(default_factory=GramWeights)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedWords:
+    """Word cosines, and the effective number of shared words behind each: (sum of the terms' parts)^2 / sum of their squares,
+    1 when a single word makes up all of it (Simpson's index, inverted)."""
+
+    cosine: Floats
+    number: Floats
+
+
+class Measure:
+    """Rows of one language, numbered from 0 in the order in which they come."""
+
+    def __init__(self, likeness: Likeness) -> None:
+        self.like = likeness
+        self.words, self.grams = Rows(), Rows()
+        self._feeds = np.zeros(1024, dtype=np.int64)
+        self._frames = np.zeros(1024, dtype=np.int64)
+        self._times = np.zeros(1024, dtype=np.float64)
+        self._stems = np.zeros(4096, dtype=np.float32)
+        self._letters = np.zeros(likeness.grams.columns, dtype=np.float32)
+
+    @property
+    def count(self) -> int:
+        return self.words.count
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """When each row was published, in seconds."""
+        return self._times[: self.count]
+
+    # --- rows come and go ---------------------------------------------------------------------------------------------
+
+    def add(self, words: Iterable[Row], grams: Iterable[Row], times: Sequence[float], feeds: Sequence[int], frames: Sequence[int]) -> None:
+        """More rows: their unit vectors, seconds since 1970, numbers of feeds, and numbers of headline frames (0: none)."""
+        new = slice(self.count, self.count + len(times))
+        if new.stop > len(self._feeds):
+            room = max(new.stop, 2 * len(self._feeds))
+            self._feeds, self._frames, self._times = (_wider(old, room) for old in (self._feeds, self._frames, self._times))
+        self._feeds[new], self._frames[new], self._times[new] = feeds, frames, times
+        for row in words:
+            self.words.append(*row)
+        for row in grams:
+            self.grams.append(*row)
+
+    def keep(self, rows: Numbers, stems: int) -> None:
+        """Only these rows stay, in this order; `stems` is how many word columns there are."""
+        self.words.keep(rows, stems)
+        self.grams.keep(rows, self.like.grams.columns)
+        room = max(1024, 2 * len(rows))
+        self._feeds, self._frames, self._times = (_wider(old[rows], room) for old in (self._feeds, self._frames, self._times))
+
+    # --- likeness -----------------------------------------------------------------------------------------------------
+
+    def near(self, row: int, others: Numbers) -> tuple[Numbers, Floats]:
+        """Those of `others` that are like a row at all, and how much. All must be within the window of it."""
+        rows = np.array([row])
+        shared = self.shared_words(rows, others)
+        kept = np.flatnonzero(shared.cosine[0] > self.like.candidate)
+        if len(kept) < len(others):
+            others, shared = others[kept], SharedWords(shared.cosine[:, kept], shared.number[:, kept])
+        return others, self._mixed(rows, others, shared)[0]
+
+    def cross(self, some: Numbers, others: Numbers) -> Floats:
+        """Likeness of each of `some` rows to each of `others`, as a matrix; 0 where the words have next to nothing in common."""
+        if len(some) > len(others):
+            return self.cross(others, some).T
+        shared = self.shared_words(some, others)
+        likeness = self._mixed(some, others, shared)
+        apart = np.abs(self._times[others] - self._times[some][:, None])
+        likeness[(shared.cosine <= self.like.candidate) | (apart > self.like.window_seconds)] = 0
+        return likeness
+
+    def _mixed(self, some: Numbers, others: Numbers, shared: SharedWords) -> Floats:
+        share = np.float32(self.like.characters)
+        likeness: Floats = (1 - share) * shared.cosine + share * self._shared_letters(some, others)
+        for factor in self._factors(some[:, None], others, shared.number):
+            likeness *= factor
+        return likeness
+
+    def _shared_letters(self, some: Numbers, others: Numbers) -> Floats:
+        """Character cosines of some rows to some others."""
+        found = np.empty((len(some), len(others)), dtype=np.float32)
+        product = self.grams.products(others, len(self._letters))
+        for place, row in enumerate(some.tolist()):
+            columns, values = self.grams.row(row)
+            # a dense row to look up in
+            self._letters[columns] = values
+            found[place] = product(self._letters)
+            self._letters[columns] = 0
+        return found
+
+    def _factors(self, some: Numbers, others: Numbers, shared_words: Floats) -> tuple[Floats, Floats, Floats]:
+        """What a likeness counts for: by the evidence behind it, by time, by feed. `some` and `others` are broadcast."""
+        like = self.like
+        evidence = np.minimum(like.lone_word + like.each_word * shared_words, 1).astype(np.float32)
+        apart = np.abs(self._times[others] - self._times[some])
+        time = (1 - like.fade * np.minimum(apart / like.window_seconds, 1)).astype(np.float32)
+        same = self._feeds[others] == self._feeds[some]
+        feed = np.where(same, like.same_feed, 1.0).astype(np.float32)
+        frames = self._frames[some]
+        feed[same & (frames != 0) & (self._frames[others] == frames) & (apart >= like.series_seconds)] = 0
+        return evidence, time, feed
+
+    def factors(self, row: int, other: int) -> tuple[float, float, float]:
+        """What the likeness of two rows is multiplied by: for the number of shared words, for time, for the feed."""
+        some, others = np.array([row]), np.array([other])
+        evidence, time, feed = self._factors(some[:, None], others, self.shared_words(some, others).number)
+        return float(evidence[0, 0]), float(time[0, 0]), float(feed[0, 0])
+
+    def shared_words(self, some: Numbers, others: Numbers) -> SharedWords:
+        """Word cosines of some rows to some others and what they rest on, as matrices."""
+        if len(self._stems) < self.words.width:
+            self._stems = np.zeros(2 * self.words.width, dtype=np.float32)
+        theirs, weights, lengths = self.words.gather(others)
+        parts = np.empty((len(some), len(theirs)), dtype=np.float32)
+        for place, row in enumerate(some.tolist()):
+            columns, values = self.words.row(row)
+            self._stems[columns] = values
+            parts[place] = self._stems[theirs]
+            self._stems[columns] = 0
+        parts *= weights
+        cosine = row_sums(parts, lengths)
+        parts *= parts
+        number = (cosine * cosine / np.maximum(row_sums(parts, lengths), np.float32(1e-12))).astype(np.float32)
+        return SharedWords(cosine, number)
+
+
+def _wider(old: NDArray[Any], room: int) -> NDArray[Any]:
+    new = np.zeros(room, dtype=old.dtype)
+    new[: len(old)] = old
+    return new
