@@ -39,11 +39,10 @@ class Window:
 
     def count(self, times: Sequence[float], batch: Sequence[Ints]) -> None:
         """More items: their times (seconds since 1970) and their distinct columns."""
-        if not batch:
-            return
         self.documents += len(batch)
-        np.add.at(self.frequency, np.concatenate(batch), 1)
         for at, columns in zip(times, batch, strict=True):
+            # one item's columns are distinct; a call for all of them at once (np.add.at) takes three times as long
+            self.frequency[columns] += 1
             self._counted += 1
             heapq.heappush(self._held, (at, self._counted, columns))
 
