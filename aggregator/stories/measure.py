@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aggregator.stories.roster import Numbers
-from aggregator.stories.vectorise import Floats, GramWeights, Row, Rows, WordWeights, row_sums
+from aggregator.stories.vectorise import Floats, GramWeights, Ints, Row, Rows, WordWeights, row_sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,37 +95,69 @@ class Measure:
 
     # --- likeness -----------------------------------------------------------------------------------------------------
 
-    def near(self, row: int, others: Numbers) -> tuple[Numbers, Floats]:
-        """Those of `others` that are like a row at all, and how much. All must be within the window of it."""
-        rows = np.array([row])
-        shared = self.shared_words(rows, others)
-        kept = np.flatnonzero(shared.cosine[0] > self.like.candidate)
-        if len(kept) < len(others):
-            others, shared = others[kept], SharedWords(shared.cosine[:, kept], shared.number[:, kept])
-        return others, self._mixed(rows, others, shared)[0]
+    def near(self, rows: Sequence[int], others: Sequence[Numbers]) -> list[tuple[Numbers, Floats]]:
+        """For each of some rows those of its own `others` that are like it at all, and how much; all must be within the window.
+
+        For many rows at once, since most of the time for one would go into calling numpy.
+        """
+        shared, whole = self._shared_words_each(rows, others), np.concatenate([[0], *others]).astype(np.int64)[1:]
+        kept = np.flatnonzero(shared.cosine > self.like.candidate)
+        ends = np.searchsorted(kept, np.cumsum([len(each) for each in others]))
+        counts, shared, whole = np.diff(ends, prepend=0), SharedWords(shared.cosine[kept], shared.number[kept]), whole[kept]
+        near = np.split(whole, ends[:-1])
+        letters = [self._shared_letters([row], each)[0] for row, each in zip(rows, near, strict=True)]
+        likeness = self._mixed(shared, np.concatenate(letters), np.repeat(rows, counts), whole)
+        return list(zip(near, np.split(likeness, ends[:-1]), strict=True))
 
     def cross(self, some: Numbers, others: Numbers) -> Floats:
         """Likeness of each of `some` rows to each of `others`, as a matrix; 0 where the words have next to nothing in common."""
         if len(some) > len(others):
             return self.cross(others, some).T
         shared = self.shared_words(some, others)
-        likeness = self._mixed(some, others, shared)
+        likeness = self._mixed(shared, self._shared_letters(some.tolist(), others), some[:, None], others)
         apart = np.abs(self._times[others] - self._times[some][:, None])
         likeness[(shared.cosine <= self.like.candidate) | (apart > self.like.window_seconds)] = 0
         return likeness
 
-    def _mixed(self, some: Numbers, others: Numbers, shared: SharedWords) -> Floats:
+    def _mixed(self, shared: SharedWords, letters: Floats, some: Numbers, others: Numbers) -> Floats:
         share = np.float32(self.like.characters)
-        likeness: Floats = (1 - share) * shared.cosine + share * self._shared_letters(some, others)
-        for factor in self._factors(some[:, None], others, shared.number):
+        likeness: Floats = (1 - share) * shared.cosine + share * letters
+        for factor in self._factors(some, others, shared.number):
             likeness *= factor
         return likeness
 
-    def _shared_letters(self, some: Numbers, others: Numbers) -> Floats:
+    def shared_words(self, some: Numbers, others: Numbers) -> SharedWords:
+        """Word cosines of some rows to some others and what they rest on, as matrices."""
+        theirs, weights, lengths = self.words.gather(others)
+        parts = np.empty((len(some), len(theirs)), dtype=np.float32)
+        for place, row in enumerate(some.tolist()):
+            self._look_up(row, theirs, parts[place])
+        parts *= weights
+        return _weighed(parts, lengths)
+
+    def _shared_words_each(self, rows: Sequence[int], others: Sequence[Numbers]) -> SharedWords:
+        """As `shared_words`, but each row with its own others; end to end."""
+        gathered = [self.words.gather(each) for each in others]
+        parts = [np.empty(len(theirs), dtype=np.float32) for theirs, _, _ in gathered]
+        for row, (theirs, weights, _), part in zip(rows, gathered, parts, strict=True):
+            self._look_up(row, theirs, part)
+            part *= weights
+        return _weighed(np.concatenate(parts), np.concatenate([lengths for _, _, lengths in gathered]))
+
+    def _look_up(self, row: int, columns: Ints, found: Floats) -> None:
+        """A row's weights of some word columns."""
+        if len(self._stems) < self.words.width:
+            self._stems = np.zeros(2 * self.words.width, dtype=np.float32)
+        mine, values = self.words.row(row)
+        self._stems[mine] = values
+        found[:] = self._stems[columns]
+        self._stems[mine] = 0
+
+    def _shared_letters(self, some: Sequence[int], others: Numbers) -> Floats:
         """Character cosines of some rows to some others."""
         found = np.empty((len(some), len(others)), dtype=np.float32)
         product = self.grams.products(others, len(self._letters))
-        for place, row in enumerate(some.tolist()):
+        for place, row in enumerate(some):
             columns, values = self.grams.row(row)
             # a dense row to look up in
             self._letters[columns] = values
@@ -151,22 +183,13 @@ class Measure:
         evidence, time, feed = self._factors(some[:, None], others, self.shared_words(some, others).number)
         return float(evidence[0, 0]), float(time[0, 0]), float(feed[0, 0])
 
-    def shared_words(self, some: Numbers, others: Numbers) -> SharedWords:
-        """Word cosines of some rows to some others and what they rest on, as matrices."""
-        if len(self._stems) < self.words.width:
-            self._stems = np.zeros(2 * self.words.width, dtype=np.float32)
-        theirs, weights, lengths = self.words.gather(others)
-        parts = np.empty((len(some), len(theirs)), dtype=np.float32)
-        for place, row in enumerate(some.tolist()):
-            columns, values = self.words.row(row)
-            self._stems[columns] = values
-            parts[place] = self._stems[theirs]
-            self._stems[columns] = 0
-        parts *= weights
-        cosine = row_sums(parts, lengths)
-        parts *= parts
-        number = (cosine * cosine / np.maximum(row_sums(parts, lengths), np.float32(1e-12))).astype(np.float32)
-        return SharedWords(cosine, number)
+
+def _weighed(parts: Floats, lengths: NDArray[np.int64]) -> SharedWords:
+    """From the terms' parts of the cosines, in stretches of so many along the last axis. Spoils `parts`."""
+    cosine = row_sums(parts, lengths)
+    parts *= parts
+    number = cosine * cosine / np.maximum(row_sums(parts, lengths), np.float32(1e-12))
+    return SharedWords(cosine, number.astype(np.float32, copy=False))
 
 
 def _wider(old: NDArray[Any], room: int) -> NDArray[Any]:

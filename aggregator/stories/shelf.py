@@ -110,31 +110,29 @@ class Shelf:
 
         Earlier rows of the batch are among them although they have no story yet: they will when this row's turn comes.
         """
-        return [Neighbours(*self.measure.near(row, near)) for row, near in zip(rows, self._near_in_words(rows), strict=True)]
+        near = self.measure.near(rows, self._near_in_words(rows))
+        return [Neighbours(others, likeness) for others, likeness in near]
 
     def _near_in_words(self, rows: range) -> list[Numbers]:
-        """For each row of a batch the earlier rows, near in time, whose story has some member that is promising in words."""
-        found, reached = self._promising(rows)
-        stories = self.stories
-        # one pass over the shelf for the whole batch: the members of all stories that any row reached
-        members = np.flatnonzero(np.isin(stories, np.unique(np.concatenate([*reached, [NOBODY]]))) & (stories != NOBODY))
-        of_member = stories[members]
-        near = []
-        for row, direct, ids in zip(rows, found, reached, strict=True):
-            kept = np.concatenate([members[np.isin(of_member, ids)], direct[direct >= rows.start]]) if len(ids) else direct
-            near.append(kept[np.abs(self.times[kept] - self.times[row]) <= self.measure.like.window_seconds])
-        return near
+        """For each row of a batch the earlier rows, near in time, whose story has some member that is promising in words.
 
-    def _promising(self, rows: range) -> tuple[list[Numbers], list[Numbers]]:
-        """For each row of a batch the promising rows of the batch before it, and the stories that have a promising member."""
+        By story, and by row within it; last those of the batch itself.
+        """
+        found = []
+        for promising in self._promising(rows):
+            old = int(np.searchsorted(promising, rows.start))
+            stories = set(self.stories[promising[:old]].tolist()) - {NOBODY}
+            found.append(np.concatenate([*(self.rows_of(story) for story in sorted(stories)), promising[old:]]))
+        return [self._within_window(row, near) for row, near in zip(rows, found, strict=True)]
+
+    def _promising(self, rows: range) -> list[Numbers]:
+        """For each row of a batch the earlier rows, near in time, that are promising in words themselves."""
         pairs = self._index.above(self.measure.words, rows, len(self.word_space.stems), self.measure.like.promising)
-        direct, reached = [], []
-        for row, near in zip(rows, pairs, strict=True):
-            near = near[np.abs(self.times[near] - self.times[row]) <= self.measure.like.window_seconds]
-            direct.append(near[(near >= rows.start) & (near < row)])
-            ids = np.unique(self.stories[near[near < rows.start]])
-            reached.append(ids[ids != NOBODY])
-        return direct, reached
+        return [self._within_window(row, near[near < row]) for row, near in zip(rows, pairs, strict=True)]
+
+    def _within_window(self, row: int, others: Numbers) -> Numbers:
+        near: Numbers = others[np.abs(self.times[others] - self.times[row]) <= self.measure.like.window_seconds]
+        return near
 
     def cross(self, some: Numbers, others: Numbers) -> Floats:
         """Likeness of each of `some` rows to each of `others` (Measure.cross)."""
