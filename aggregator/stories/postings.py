@@ -15,14 +15,16 @@ import numpy as np
 from aggregator.stories.roster import Numbers
 from aggregator.stories.vectorise import Rows
 
-_SHARES = (8, 64)
-"""The first postings are made anew when an eighth of the rows have come since, the second when a sixty-fourth has."""
+_SHARES = (8, 64, 512)
+"""The first postings are made anew when an eighth of the rows have come since, the second when a sixty-fourth has, and so on."""
 _LEAST = 128
 """Rows for which no postings are worth while."""
+_MANY = 10_000
+"""Rows from which lists are summed one row at a time."""
 
 
 class WordIndex:
-    """Postings of all rows in three layers, so that few rows are read again when a batch comes."""
+    """Postings of all rows in a few layers, so that few rows are read again when a batch comes."""
 
     def __init__(self) -> None:
         self.forget()
@@ -38,7 +40,7 @@ class WordIndex:
         self._renew(matrix, rows.start)
         batch, found = matrix[rows.start :], list[list[Numbers]]([] for _ in rows)
         start = 0
-        for layer, end in (*zip(self._layers, self._ends, strict=True), (matrix[self._ends[-1] :].T, rows.stop)):
+        for layer, end in (*zip(self._layers, self._ends, strict=True), (matrix[self._ends[-1] :].T.tocsr(), rows.stop)):
             if end > start:
                 for near, some in zip(found, _reaching(batch, layer, least), strict=True):
                     near.append(some + start)
@@ -56,8 +58,24 @@ class WordIndex:
 
 
 def _reaching(batch: Any, postings: Any, least: float) -> list[Numbers]:
-    """Positions in the postings of the rows that reach the cosine with each row of the batch."""
+    """Positions in the postings of the rows that reach the cosine with each row of the batch, ascending."""
+    if postings.shape[1] >= _MANY:
+        return [_summed(batch, place, postings, least) for place in range(batch.shape[0])]
     product = batch[:, : postings.shape[0]] @ postings
     reached = product.data >= least
     places, ends = product.indices[reached], np.concatenate([[0], np.cumsum(reached)])[product.indptr]
     return [np.sort(places[start:end]).astype(np.int64) for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
+
+
+def _summed(batch: Any, place: int, postings: Any, least: float) -> Numbers:
+    """The same for one row, all lists of its terms summed by row: a sparse product walks through them twice."""
+    part = slice(batch.indptr[place], batch.indptr[place + 1])
+    terms = batch.indices[part]
+    held = int(np.searchsorted(terms, postings.shape[0]))
+    starts, ends = postings.indptr[terms[:held]], postings.indptr[terms[:held] + 1]
+    lists = list(map(slice, starts.tolist(), ends.tolist()))
+    if not lists:
+        return np.zeros(0, dtype=np.int64)
+    rows = np.concatenate([postings.indices[each] for each in lists])
+    parts = np.concatenate([postings.data[each] for each in lists]) * np.repeat(batch.data[part][:held], ends - starts)
+    return np.flatnonzero(np.bincount(rows, weights=parts, minlength=1) >= least)

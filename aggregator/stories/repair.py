@@ -66,29 +66,36 @@ class StoryPairs:
             others = [other for _, other in pairs]
             for other, (total, maximum) in zip(others, self._cross(one, others), strict=True):
                 self._put(one, other, PairSum(total, maximum))
-        waiting, self._new, self._changed = self._new | self._changed, set(), set()
-        while True:
-            best = self._best(waiting)
-            if best is None:
-                return
-            if not self._may_merge(best.kept, best.gone):
-                waiting.discard(_ordered(best.kept, best.gone))
+        scores = self._scores(self._new | self._changed)
+        self._new, self._changed = set(), set()
+        while scores:
+            # of two alike the pair of the oldest
+            pair = min(scores, key=lambda pair: (-scores[pair], pair))
+            merge = self._merge(pair, scores[pair])
+            if not self._may_merge(merge.kept, merge.gone):
+                del scores[pair]
                 continue
-            waiting = {pair for pair in waiting if best.gone not in pair} | self._fold(best)
-            apply(best)
+            changed = self._fold(merge)
+            apply(merge)
+            scores = {pair: score for pair, score in scores.items() if merge.gone not in pair and pair not in changed}
+            scores |= self._scores(changed)
 
-    def _best(self, waiting: Iterable[tuple[int, int]]) -> Merge | None:
-        best: Merge | None = None
-        for one, other in sorted(waiting):
+    def _scores(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], float]:
+        """The likeness of those pairs that reach the threshold."""
+        found = {}
+        for one, other in pairs:
             pair = self._sums.get(one, {}).get(other)
-            if pair is None:
-                continue
-            sizes = self._sizes(one), self._sizes(other)
-            score = 0.5 * pair.maximum + 0.5 * pair.total / max(1, sizes[0] * sizes[1])
-            if score >= self.threshold and (best is None or score > best.score):
-                # the larger keeps its id; of two alike the older
-                best = Merge(one, other, score) if sizes[0] >= sizes[1] else Merge(other, one, score)
-        return best
+            # the mean is never above the maximum
+            if pair is not None and pair.maximum >= self.threshold:
+                score = 0.5 * pair.maximum + 0.5 * pair.total / max(1, self._sizes(one) * self._sizes(other))
+                if score >= self.threshold:
+                    found[(one, other)] = score
+        return found
+
+    def _merge(self, pair: tuple[int, int], score: float) -> Merge:
+        """The larger keeps its id; of two alike the older."""
+        one, other = pair
+        return Merge(one, other, score) if self._sizes(one) >= self._sizes(other) else Merge(other, one, score)
 
     def _fold(self, merge: Merge) -> set[tuple[int, int]]:
         """Add the sums of the story that goes to those of the one that stays. Returns the pairs that changed."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from aggregator.stories import postings
 from aggregator.stories.measure import Likeness
 from aggregator.stories.postings import WordIndex
 from aggregator.stories.shelf import Shelf
@@ -35,8 +38,10 @@ def by_product(rows: Rows, batch: range, least: float) -> list[list[int]]:
     return [np.flatnonzero(dense[: batch.stop] @ dense[row] >= least).tolist() for row in batch]
 
 
+@pytest.mark.parametrize("many", [1, 10_000], ids=["summed list by list", "by a sparse product"])
 @pytest.mark.parametrize("least", [0.15, 0.4, 0.8])
-def test_every_row_that_reaches_the_cosine_is_found_and_no_other(least: float) -> None:
+def test_every_row_that_reaches_the_cosine_is_found_and_no_other(least: float, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postings, "_MANY", many)
     rows, index = make_rows(1600), WordIndex()
     batch = range(1550, 1600)
     found = index.above(rows, batch, COLUMNS, least)
@@ -51,6 +56,22 @@ def test_rows_that_came_after_the_postings_were_made_are_found_too() -> None:
         if number in (1499, 1699):
             batch = range(number - 49, number + 1)
             assert [near.tolist() for near in index.above(rows, batch, COLUMNS, 0.3)] == by_product(rows, batch, 0.3)
+
+
+@pytest.mark.parametrize("many", [1, 10_000])
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=8), st.sampled_from([0.1, 0.3, 0.6]), st.integers(0, 9))
+def test_whatever_layers_there_are_by_then_every_row_that_reaches_the_cosine_is_found(
+    many: int, batches: list[int], least: float, seed: int
+) -> None:
+    whole, rows, index = make_rows(sum(batches), seed), Rows(), WordIndex()
+    for size in batches:
+        for number in range(rows.count, rows.count + size):
+            rows.append(*whole.row(number))
+        batch = range(rows.count - min(size, 20), rows.count)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(postings, "_MANY", many)
+            found = index.above(rows, batch, COLUMNS, least)
+        assert [near.tolist() for near in found] == by_product(rows, batch, least)
 
 
 def test_after_rows_went_nothing_of_the_old_numbers_is_left() -> None:
