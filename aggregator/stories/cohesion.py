@@ -159,7 +159,8 @@ class Cohesion:
         return Likenesses(items, matrix)
 
     def _items(self, rows: Numbers) -> tuple[int, ...]:
-        return tuple(self._shelf.entries[row].item.id for row in rows.tolist())
+        entries = self._shelf.entries
+        return tuple([entries[row].item.id for row in rows.tolist()])
 
     def _damped(self, likeness: Floats, rows: Numbers, others: Numbers) -> Matrix:
         times, window = self._shelf.times, self._shelf.measure.like.window_seconds

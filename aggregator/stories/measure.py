@@ -153,6 +153,15 @@ class Measure:
         found[:] = self._stems[columns]
         self._stems[mine] = 0
 
+    def parts(self, row: int, other: int) -> tuple[Ints, NDArray[np.float64]]:
+        """Word columns that two rows have in common, ascending, and their parts of the cosine."""
+        columns, weights = self.words.row(other)
+        found = np.empty(len(columns), dtype=np.float32)
+        self._look_up(row, columns, found)
+        parts = found.astype(np.float64) * weights
+        shared = parts > 0
+        return columns[shared], parts[shared]
+
     def _shared_letters(self, some: Sequence[int], others: Numbers) -> Floats:
         """Character cosines of some rows to some others."""
         found = np.empty((len(some), len(others)), dtype=np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +30,10 @@ class Roster:
         """The story's rows, ascending. To be read."""
         return self._rows.get(story, _NONE)
 
+    def members(self, stories: Iterable[int]) -> list[Numbers]:
+        """The rows of each of some stories, which all have some."""
+        return list(map(self._rows.__getitem__, stories))
+
     def grow(self, rows: int) -> None:
         """So many more rows, with nobody's story."""
         self.count += rows
@@ -41,15 +47,12 @@ class Roster:
             return
         before = int(self._stories[rows[0]])
         if before != NOBODY:
-            left = self._rows[before][~np.isin(self._rows[before], rows)]
-            if len(left):
-                self._rows[before] = left
-            else:
-                del self._rows[before]
+            held = self._rows.pop(before)
+            if len(rows) < len(held):
+                self._rows[before] = held[~np.isin(held, rows)]
         self._stories[rows] = story
         if story != NOBODY:
-            held = self._rows.get(story)
-            self._rows[story] = np.sort(rows if held is None else np.concatenate([held, rows]))
+            self._rows[story] = np.sort(np.concatenate([self.rows_of(story), rows]))
 
     def place(self, row: int, story: int) -> None:
         """A new row, higher than all of the story's others, goes to a story: `put` for the commonest case."""

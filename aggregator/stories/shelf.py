@@ -122,17 +122,22 @@ class Shelf:
         for promising in self._promising(rows):
             old = int(np.searchsorted(promising, rows.start))
             stories = set(self.stories[promising[:old]].tolist()) - {NOBODY}
-            found.append(np.concatenate([*(self.rows_of(story) for story in sorted(stories)), promising[old:]]))
-        return [self._within_window(row, near) for row, near in zip(rows, found, strict=True)]
+            found.append(np.concatenate([*self.roster.members(sorted(stories)), promising[old:]]))
+        return self._within_window(rows, found)
 
     def _promising(self, rows: range) -> list[Numbers]:
         """For each row of a batch the earlier rows, near in time, that are promising in words themselves."""
         pairs = self._index.above(self.measure.words, rows, len(self.word_space.stems), self.measure.like.promising)
-        return [self._within_window(row, near[near < row]) for row, near in zip(rows, pairs, strict=True)]
+        return self._within_window(rows, [near[: np.searchsorted(near, row)] for row, near in zip(rows, pairs, strict=True)])
 
-    def _within_window(self, row: int, others: Numbers) -> Numbers:
-        near: Numbers = others[np.abs(self.times[others] - self.times[row]) <= self.measure.like.window_seconds]
-        return near
+    def _within_window(self, rows: range, others: Sequence[Numbers]) -> list[Numbers]:
+        """Of the others of each row those that are near in time."""
+        flat, counts = np.concatenate(others), [len(each) for each in others]
+        near = np.abs(self.times[flat] - np.repeat(self.times[rows.start : rows.stop], counts)) <= self.measure.like.window_seconds
+        if near.all():
+            return list(others)
+        ends = np.concatenate([[0], np.cumsum(near)])[np.cumsum(counts)]
+        return np.split(flat[near], ends[:-1])
 
     def cross(self, some: Numbers, others: Numbers) -> Floats:
         """Likeness of each of `some` rows to each of `others` (Measure.cross)."""
@@ -140,13 +145,13 @@ class Shelf:
 
     def shared(self, row: int, other: int) -> list[tuple[str, float]]:
         """Stems that two rows have in common and their shares of the word cosine, largest first."""
-        (columns, values), (theirs, weights) = self.measure.words.row(row), self.measure.words.row(other)
-        mine = dict(zip(columns.tolist(), values.tolist(), strict=True))
-        theirs_too = zip(theirs.tolist(), weights.tolist(), strict=True)
-        parts = [(mine[column] * weight, column) for column, weight in theirs_too if column in mine]
-        whole = sum(part for part, _ in parts) or 1.0
-        ordered = sorted((pair for pair in parts if pair[0] > 0), key=lambda pair: (-pair[0], pair[1]))
-        return [(self.word_space.stems[column], part / whole) for part, column in ordered]
+        columns, parts = self.measure.parts(row, other)
+        order = np.argsort(-parts, kind="stable")
+        whole = float(parts.sum()) or 1.0
+        return [
+            (self.word_space.stems[column], part / whole)
+            for column, part in zip(columns[order].tolist(), parts[order].tolist(), strict=True)
+        ]
 
 
 _AT_ONCE = 500

@@ -67,9 +67,7 @@ class Window:
 
 
 _MANY = 40
-"""Rows from which a sparse product, dear to set up, is cheaper than looking up their values by numpy."""
-_LONG = 64
-"""Values of a row from which it is cheaper to copy rows one by one than to work out the place of each value."""
+"""Rows from which calls that take all of them at once are cheaper than some numpy for each row."""
 
 
 class Rows:
@@ -81,6 +79,7 @@ class Rows:
         self._indices = np.zeros(65536, dtype=np.int32)
         self._values = np.zeros(65536, dtype=np.float32)
         self._made: csr_matrix | None = None
+        self._scratch = np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.float32)
         self.width = 0
         """Columns from this one on are in no row."""
 
@@ -106,20 +105,38 @@ class Rows:
         """Columns and values of some rows end to end, and the length of each row."""
         starts, ends = self._ends[numbers], self._ends[numbers + 1]
         lengths = ends - starts
-        whole = int(lengths.sum())
-        if whole > _LONG * len(numbers):
-            parts = list(map(slice, starts.tolist(), ends.tolist()))
-            return np.concatenate([self._indices[part] for part in parts]), np.concatenate([self._values[part] for part in parts]), lengths
-        places = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(whole)
+        if 0 < len(numbers) < _MANY:
+            rows = list(map(slice, starts.tolist(), ends.tolist()))
+            return np.concatenate([self._indices[row] for row in rows]), np.concatenate([self._values[row] for row in rows]), lengths
+        places = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
         return self._indices[places], self._values[places], lengths
 
     def products(self, numbers: NDArray[np.int64], width: int) -> Callable[[Floats], Floats]:
-        """Multiplies each of some rows with dense vectors of that width, as many as are asked for."""
+        """Multiplies each of some rows with dense vectors of that width, as many as are asked for, before rows are gathered again."""
         if len(numbers) >= _MANY:
             matrix = self.matrix(width)[numbers]
             return lambda dense: matrix @ dense
-        columns, values, lengths = self.gather(numbers)
-        return lambda dense: row_sums(dense.take(columns) * values, lengths)
+        starts, ends = self._ends[numbers], self._ends[numbers + 1]
+        lengths, rows = ends - starts, list(map(slice, starts.tolist(), ends.tolist()))
+        columns, values, parts = self._room(int(lengths.sum()))
+        if rows:
+            np.concatenate([self._indices[row] for row in rows], out=columns)
+            np.concatenate([self._values[row] for row in rows], out=values)
+
+        def product(dense: Floats) -> Floats:
+            # "clip" lets numpy write straight into `out`
+            dense.take(columns, out=parts, mode="clip")
+            return row_sums(np.multiply(parts, values, out=parts), lengths)
+
+        return product
+
+    def _room(self, length: int) -> tuple[Ints, Floats, Floats]:
+        """Columns, values and their products while rows are multiplied: arrays made anew each time cost a third more."""
+        if length > len(self._scratch[0]):
+            room = 2 * length
+            self._scratch = np.empty(room, np.int32), np.empty(room, np.float32), np.empty(room, np.float32)
+        columns, values, parts = self._scratch
+        return columns[:length], values[:length], parts[:length]
 
     def matrix(self, columns: int) -> csr_matrix:
         """All rows, without copying, as a matrix of that width. To be read, and only until rows are added."""
@@ -213,10 +230,13 @@ class WordSpace:
     def columns(self, words: ItemWords) -> tuple[Ints, Floats]:
         """Distinct columns, ascending, and 1 + ln(tf) of each."""
         counts = words.counts
-        numbers = np.fromiter((self._number(stem) for stem in counts), dtype=np.int32, count=len(counts))
-        order = np.argsort(numbers)
+        numbers: list[int | None] = list(map(self.numbers.get, counts))
+        if None in numbers:
+            numbers = [self._number(stem) for stem in counts]
+        columns = np.array(numbers, dtype=np.int32)
+        order = np.argsort(columns)
         tf = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
-        return numbers[order], (1 + np.log(tf[order])).astype(np.float32)
+        return columns[order], (1 + np.log(tf[order])).astype(np.float32)
 
     def _number(self, stem: str) -> int:
         number = self.numbers.get(stem)
