@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aggregator.stories.roster import Numbers
-from aggregator.stories.vectorise import Floats, GramWeights, Ints, Row, Rows, WordWeights, row_sums
+from aggregator.stories.vectorise import Floats, GramWeights, Ints, Row, Rows, Stretches, WordWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,9 @@ class Measure:
         counts, shared, whole = np.diff(ends, prepend=0), SharedWords(shared.cosine[kept], shared.number[kept]), whole[kept]
         near = np.split(whole, ends[:-1])
         letters = [self._shared_letters([row], each)[0] for row, each in zip(rows, near, strict=True)]
-        likeness = self._mixed(shared, np.concatenate(letters), np.repeat(rows, counts), whole)
+        mine = np.repeat(rows, counts)
+        factors = self._factors(mine, whole, np.abs(self._times[whole] - self._times[mine]))
+        likeness = self._mixed(shared, np.concatenate(letters), factors)
         return list(zip(near, np.split(likeness, ends[:-1]), strict=True))
 
     def cross(self, some: Numbers, others: Numbers) -> Floats:
@@ -114,50 +116,61 @@ class Measure:
         if len(some) > len(others):
             return self.cross(others, some).T
         shared = self.shared_words(some, others)
-        likeness = self._mixed(shared, self._shared_letters(some.tolist(), others), some[:, None], others)
         apart = np.abs(self._times[others] - self._times[some][:, None])
+        likeness = self._mixed(shared, self._shared_letters(some.tolist(), others), self._factors(some[:, None], others, apart))
         likeness[(shared.cosine <= self.like.candidate) | (apart > self.like.window_seconds)] = 0
         return likeness
 
-    def _mixed(self, shared: SharedWords, letters: Floats, some: Numbers, others: Numbers) -> Floats:
+    def _mixed(self, shared: SharedWords, letters: Floats, factors: tuple[Floats, Floats]) -> Floats:
         share = np.float32(self.like.characters)
-        likeness: Floats = (1 - share) * shared.cosine + share * letters
-        for factor in self._factors(some, others, shared.number):
+        likeness: Floats = (1 - share) * shared.cosine
+        likeness += share * letters
+        likeness *= self._evidence(shared)
+        for factor in factors:
             likeness *= factor
         return likeness
 
+    def _evidence(self, shared: SharedWords) -> Floats:
+        """What a likeness counts for by what it rests on."""
+        counted = self.like.lone_word + self.like.each_word * shared.number
+        evidence: Floats = np.minimum(counted, 1, out=counted)
+        return evidence
+
     def shared_words(self, some: Numbers, others: Numbers) -> SharedWords:
         """Word cosines of some rows to some others and what they rest on, as matrices."""
-        theirs, weights, lengths = self.words.gather(others)
+        theirs, weights, stretches = self.words.gather(others)
         parts = np.empty((len(some), len(theirs)), dtype=np.float32)
         for place, row in enumerate(some.tolist()):
             self._look_up(row, theirs, parts[place])
         parts *= weights
-        return _weighed(parts, lengths)
+        return _weighed(parts, stretches)
 
     def _shared_words_each(self, rows: Sequence[int], others: Sequence[Numbers]) -> SharedWords:
         """As `shared_words`, but each row with its own others; end to end."""
-        gathered = [self.words.gather(each) for each in others]
-        parts = [np.empty(len(theirs), dtype=np.float32) for theirs, _, _ in gathered]
-        for row, (theirs, weights, _), part in zip(rows, gathered, parts, strict=True):
-            self._look_up(row, theirs, part)
-            part *= weights
-        return _weighed(np.concatenate(parts), np.concatenate([lengths for _, _, lengths in gathered]))
+        theirs, weights, stretches = self.words.gather(np.concatenate(others))
+        parts = np.empty(len(theirs), dtype=np.float32)
+        starts = np.append(stretches.starts, len(theirs))[np.cumsum([0, *map(len, others)])].tolist()
+        for row, start, end in zip(rows, starts[:-1], starts[1:], strict=True):
+            self._look_up(row, theirs[start:end], parts[start:end])
+        parts *= weights
+        return _weighed(parts, stretches)
 
-    def _look_up(self, row: int, columns: Ints, found: Floats) -> None:
+    def _look_up(self, row: int, columns: Numbers, found: Floats) -> None:
         """A row's weights of some word columns."""
         if len(self._stems) < self.words.width:
             self._stems = np.zeros(2 * self.words.width, dtype=np.float32)
         mine, values = self.words.row(row)
+        # numpy takes places in its own width several times as fast
+        mine = mine.astype(np.int64)
         self._stems[mine] = values
-        found[:] = self._stems[columns]
+        self._stems.take(columns, out=found, mode="clip")
         self._stems[mine] = 0
 
     def parts(self, row: int, other: int) -> tuple[Ints, NDArray[np.float64]]:
         """Word columns that two rows have in common, ascending, and their parts of the cosine."""
         columns, weights = self.words.row(other)
         found = np.empty(len(columns), dtype=np.float32)
-        self._look_up(row, columns, found)
+        self._look_up(row, columns.astype(np.int64), found)
         parts = found.astype(np.float64) * weights
         shared = parts > 0
         return columns[shared], parts[shared]
@@ -168,37 +181,43 @@ class Measure:
         product = self.grams.products(others, len(self._letters))
         for place, row in enumerate(some):
             columns, values = self.grams.row(row)
+            mine = columns.astype(np.int64)
             # a dense row to look up in
-            self._letters[columns] = values
+            self._letters[mine] = values
             found[place] = product(self._letters)
-            self._letters[columns] = 0
+            self._letters[mine] = 0
         return found
 
-    def _factors(self, some: Numbers, others: Numbers, shared_words: Floats) -> tuple[Floats, Floats, Floats]:
-        """What a likeness counts for: by the evidence behind it, by time, by feed. `some` and `others` are broadcast."""
+    def _factors(self, some: Numbers, others: Numbers, apart: NDArray[np.float64]) -> tuple[Floats, Floats]:
+        """What a likeness counts for by time and by feed. `some`, `others` and the seconds `apart` are broadcast."""
         like = self.like
-        evidence = np.minimum(like.lone_word + like.each_word * shared_words, 1).astype(np.float32)
-        apart = np.abs(self._times[others] - self._times[some])
         time = (1 - like.fade * np.minimum(apart / like.window_seconds, 1)).astype(np.float32)
         same = self._feeds[others] == self._feeds[some]
-        feed = np.where(same, like.same_feed, 1.0).astype(np.float32)
+        if not same.any():
+            return time, _ONE
+        feed = np.where(same, np.float32(like.same_feed), np.float32(1))
         frames = self._frames[some]
         feed[same & (frames != 0) & (self._frames[others] == frames) & (apart >= like.series_seconds)] = 0
-        return evidence, time, feed
+        return time, feed
 
     def factors(self, row: int, other: int) -> tuple[float, float, float]:
         """What the likeness of two rows is multiplied by: for the number of shared words, for time, for the feed."""
         some, others = np.array([row]), np.array([other])
-        evidence, time, feed = self._factors(some[:, None], others, self.shared_words(some, others).number)
-        return float(evidence[0, 0]), float(time[0, 0]), float(feed[0, 0])
+        evidence = self._evidence(self.shared_words(some, others))
+        time, feed = self._factors(some, others, np.abs(self._times[others] - self._times[some]))
+        return float(evidence[0, 0]), float(time[0]), float(feed[0])
 
 
-def _weighed(parts: Floats, lengths: NDArray[np.int64]) -> SharedWords:
-    """From the terms' parts of the cosines, in stretches of so many along the last axis. Spoils `parts`."""
-    cosine = row_sums(parts, lengths)
-    parts *= parts
-    number = cosine * cosine / np.maximum(row_sums(parts, lengths), np.float32(1e-12))
-    return SharedWords(cosine, number.astype(np.float32, copy=False))
+_ONE = np.ones(1, dtype=np.float32)
+
+
+def _weighed(parts: Floats, stretches: Stretches) -> SharedWords:
+    """From the terms' parts of the cosines, a stretch of the last axis for each pair. Spoils `parts`."""
+    cosine = stretches.sums(parts)
+    np.multiply(parts, parts, out=parts)
+    number = cosine * cosine
+    number /= np.maximum(stretches.sums(parts), np.float32(1e-12))
+    return SharedWords(cosine, number)
 
 
 def _wider(old: NDArray[Any], room: int) -> NDArray[Any]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Ints = NDArray[np.int32]
+Numbers = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Row = tuple[Ints, Floats]
 """One sparse row: ascending column numbers and their values."""
@@ -59,15 +60,36 @@ class Window:
             self.frequency = grown
 
     def keep(self, columns: Ints) -> None:
-        """Renumber: the old `columns`, in this order, become 0, 1, 2 …"""
+        """Renumber: the old `columns`, ascending, become 0, 1, 2 …"""
         new = np.full(len(self.frequency), -1, dtype=np.int32)
         new[columns] = np.arange(len(columns), dtype=np.int32)
         self.frequency = self.frequency[columns]
-        self._held = [(at, number, np.sort(new[held])) for at, number, held in self._held]
+        self._held = [(at, number, new[held]) for at, number, held in self._held]
 
 
 _MANY = 40
 """Rows from which calls that take all of them at once are cheaper than some numpy for each row."""
+
+
+class Stretches:
+    """Rows that lie end to end, each of its own length; some may be empty."""
+
+    def __init__(self, lengths: Numbers) -> None:
+        self.lengths = lengths
+        self.starts: Numbers = lengths.cumsum()
+        self.starts -= lengths
+        self._filled = None if lengths.all() else lengths > 0
+
+    def sums(self, values: Floats) -> Floats:
+        """Sum of each stretch of the last axis; empty stretches give 0, which reduceat alone would not."""
+        sums: Floats
+        if self._filled is None:
+            sums = np.add.reduceat(values, self.starts, axis=-1)
+            return sums
+        sums = np.zeros((*values.shape[:-1], len(self.lengths)), dtype=np.float32)
+        if self._filled.any():
+            sums[..., self._filled] = np.add.reduceat(values, self.starts[self._filled], axis=-1)
+        return sums
 
 
 class Rows:
@@ -101,15 +123,17 @@ class Rows:
         part = slice(int(self._ends[number]), int(self._ends[number + 1]))
         return self._indices[part], self._values[part]
 
-    def gather(self, numbers: NDArray[np.int64]) -> tuple[Ints, Floats, NDArray[np.int64]]:
-        """Columns and values of some rows end to end, and the length of each row."""
+    def gather(self, numbers: NDArray[np.int64]) -> tuple[Numbers, Floats, Stretches]:
+        """Columns and values of some rows end to end, and the stretch of each row."""
         starts, ends = self._ends[numbers], self._ends[numbers + 1]
-        lengths = ends - starts
+        stretches = Stretches(ends - starts)
         if 0 < len(numbers) < _MANY:
             rows = list(map(slice, starts.tolist(), ends.tolist()))
-            return np.concatenate([self._indices[row] for row in rows]), np.concatenate([self._values[row] for row in rows]), lengths
-        places = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
-        return self._indices[places], self._values[places], lengths
+            columns = np.concatenate([self._indices[row] for row in rows], dtype=np.int64)
+            return columns, np.concatenate([self._values[row] for row in rows]), stretches
+        places = np.repeat(starts - stretches.starts, stretches.lengths)
+        places += np.arange(len(places))
+        return self._indices[places].astype(np.int64), self._values[places], stretches
 
     def products(self, numbers: NDArray[np.int64], width: int) -> Callable[[Floats], Floats]:
         """Multiplies each of some rows with dense vectors of that width, as many as are asked for, before rows are gathered again."""
@@ -117,8 +141,8 @@ class Rows:
             matrix = self.matrix(width)[numbers]
             return lambda dense: matrix @ dense
         starts, ends = self._ends[numbers], self._ends[numbers + 1]
-        lengths, rows = ends - starts, list(map(slice, starts.tolist(), ends.tolist()))
-        columns, values, parts = self._room(int(lengths.sum()))
+        stretches, rows = Stretches(ends - starts), list(map(slice, starts.tolist(), ends.tolist()))
+        columns, values, parts = self._room(int(stretches.lengths.sum()))
         if rows:
             np.concatenate([self._indices[row] for row in rows], out=columns)
             np.concatenate([self._values[row] for row in rows], out=values)
@@ -126,7 +150,7 @@ class Rows:
         def product(dense: Floats) -> Floats:
             # "clip" lets numpy write straight into `out`
             dense.take(columns, out=parts, mode="clip")
-            return row_sums(np.multiply(parts, values, out=parts), lengths)
+            return stretches.sums(np.multiply(parts, values, out=parts))
 
         return product
 
@@ -182,19 +206,6 @@ def cut_apart(values: Floats, lengths: NDArray[np.int64]) -> list[Floats]:
     return np.split(values, np.cumsum(lengths)[:-1])
 
 
-def row_sums(values: Floats, lengths: NDArray[np.int64]) -> Floats:
-    """Sum of each stretch of the last axis; empty stretches give 0, which reduceat alone would not."""
-    starts = np.cumsum(lengths) - lengths
-    if lengths.all():
-        sums: Floats = np.add.reduceat(values, starts, axis=-1)
-        return sums
-    whole = np.zeros((*values.shape[:-1], len(lengths)), dtype=np.float32)
-    filled = lengths > 0
-    if filled.any():
-        whole[..., filled] = np.add.reduceat(values, starts[filled], axis=-1)
-    return whole
-
-
 def joined(batch: Sequence[Row]) -> tuple[Ints, Floats, NDArray[np.int64]]:
     """Columns and values of all rows end to end, and the length of each row."""
     lengths = np.array([len(columns) for columns, _ in batch], dtype=np.int64)
@@ -230,23 +241,21 @@ class WordSpace:
     def columns(self, words: ItemWords) -> tuple[Ints, Floats]:
         """Distinct columns, ascending, and 1 + ln(tf) of each."""
         counts = words.counts
-        numbers: list[int | None] = list(map(self.numbers.get, counts))
-        if None in numbers:
-            numbers = [self._number(stem) for stem in counts]
+        known = list(map(self.numbers.get, counts))
+        numbers = [number if number is not None else self._number(stem) for number, stem in zip(known, counts, strict=True)]
         columns = np.array(numbers, dtype=np.int32)
         order = np.argsort(columns)
         tf = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
         return columns[order], (1 + np.log(tf[order])).astype(np.float32)
 
     def _number(self, stem: str) -> int:
-        number = self.numbers.get(stem)
-        if number is None:
-            number = self.numbers[stem] = len(self.stems)
-            self.stems.append(stem)
-            if number >= len(self._background):
-                self._background = np.concatenate([self._background, np.zeros_like(self._background)])
-                self.window.widen(len(self._background))
-            self._background[number] = self._believed() * self.table.share(stem) if self.table else 0.0
+        """A number for a new stem."""
+        number = self.numbers[stem] = len(self.stems)
+        self.stems.append(stem)
+        if number >= len(self._background):
+            self._background = np.concatenate([self._background, np.zeros_like(self._background)])
+            self.window.widen(len(self._background))
+        self._background[number] = self._believed() * self.table.share(stem) if self.table else 0.0
         return number
 
     def _believed(self) -> float:
