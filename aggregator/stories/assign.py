@@ -5,7 +5,7 @@ likeness to items | by story: half the largest, half the mean | >= 0.245 joins t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,9 +32,11 @@ class StoryScores:
         """Position of the highest score; of equal ones the oldest story; None when there is no neighbour."""
         return int(np.argmax(self.scores)) if len(self.scores) else None
 
-    def links(self) -> dict[int, tuple[float, float]]:
-        """Sum and maximum by story."""
-        return dict(zip(self.stories.tolist(), zip(self.sums.tolist(), self.maxima.tolist(), strict=True), strict=True))
+    def links(self, least: float, wanted: Container[int] = ()) -> dict[int, tuple[float, float]]:
+        """Sum and maximum by story, where the maximum is `least` or more or the story is wanted in any case."""
+        stories, maxima = self.stories.tolist(), self.maxima.tolist()
+        places = [place for place, story in enumerate(stories) if maxima[place] >= least or story in wanted]
+        return {stories[place]: (float(self.sums[place]), maxima[place]) for place in places}
 
 
 def score_stories(stories: Numbers, neighbours: Neighbours, sizes: Callable[[int], int]) -> StoryScores:
@@ -46,12 +48,14 @@ def score_stories(stories: Numbers, neighbours: Neighbours, sizes: Callable[[int
     if not len(stories):
         nothing = np.zeros(0)
         return StoryScores(stories, nothing, nothing, nothing)
-    order = np.argsort(stories, kind="stable")
-    ordered, values = stories[order], neighbours.likeness[order].astype(np.float64)
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    values = neighbours.likeness.astype(np.float64)
+    if (stories[1:] < stories[:-1]).any():
+        order = np.argsort(stories, kind="stable")
+        stories, values = stories[order], values[order]
+    starts = np.concatenate([[0], np.flatnonzero(stories[1:] != stories[:-1]) + 1])
     sums, maxima = np.add.reduceat(values, starts), np.maximum.reduceat(values, starts)
-    found = ordered[starts]
-    members = np.array([max(1, sizes(story)) for story in found.tolist()])
+    found = stories[starts]
+    members = np.maximum(np.array(list(map(sizes, found.tolist()))), 1)
     return StoryScores(found, sums, maxima, 0.5 * maxima + 0.5 * sums / members)
 
 
@@ -82,8 +86,9 @@ def explain_choice(
 
 def spellings(entry: Entry, stems: set[str]) -> dict[str, str]:
     """Stem -> the word as the item first spells it: people read words, not stems."""
-    words, found = entry.words, dict[str, str]()
-    for stem, word in zip(words.title_stems + words.summary_stems, words.title_words + words.summary_words, strict=True):
-        if stem in stems and stem not in found:
-            found[stem] = word
+    said, found = entry.words, dict[str, str]()
+    for held, words in ((said.title_stems, said.title_words), (said.summary_stems, said.summary_words)):
+        for stem in stems - found.keys():
+            if stem in held:
+                found[stem] = words[held.index(stem)]
     return found

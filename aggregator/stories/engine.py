@@ -269,7 +269,8 @@ class StoryEngine:
         return state
 
     def _note_links(self, state: StoryState, scores: StoryScores) -> None:
-        self._pairs_of(state.language).joined(state.id, scores.links())
+        pairs = self._pairs_of(state.language)
+        pairs.joined(state.id, scores.links(pairs.threshold, pairs.partners(state.id)))
 
     def _copied(self, entry: Entry, near: Neighbours, of_best: NDArray[np.bool_], shelf: Shelf) -> int | None:
         """The item whose wire text this one repeats: the original, when the nearest is a copy itself."""

@@ -6,7 +6,7 @@ they are few: a pair's sum is computed once, when its first such link appears, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -42,8 +42,15 @@ class StoryPairs:
         self._new: set[tuple[int, int]] = set()
         self._changed: set[tuple[int, int]] = set()
 
+    def partners(self, story: int) -> Container[int]:
+        """The stories whose sums with this one are kept."""
+        return self._sums.get(story, {}).keys()
+
     def joined(self, story: int, links: dict[int, tuple[float, float]]) -> None:
-        """An item came to `story`; `links` maps other stories to the sum and maximum of its likeness to their members."""
+        """An item came to `story`; `links` maps other stories to the sum and maximum of its likeness to their members.
+
+        They are to hold the partners of the story and all whose maximum reaches the threshold.
+        """
         held = self._sums.get(story, {})
         for other, (total, maximum) in links.items():
             if other == story:

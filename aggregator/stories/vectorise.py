@@ -183,7 +183,7 @@ class Rows:
         self.count = len(rows)
         self._ends = np.zeros(max(1024, 2 * self.count), dtype=np.int64)
         self._ends[: self.count + 1] = kept.indptr
-        self._indices, self._values = kept.indices.astype(np.int32), kept.data.astype(np.float32)
+        self._indices, self._values = kept.indices.astype(np.int32, copy=False), kept.data.astype(np.float32, copy=False)
 
     def used(self) -> Ints:
         """Columns that some row holds."""
