@@ -88,8 +88,9 @@ class StoryParams:
         return cls(join=join, merge=merge, batch=batch, topic_history=timedelta(seconds=topic_history_seconds), likeness=likeness)
 
 
-_SWEEP = 20
-"""Batches between two sweeps for stories that are done: they take part in nothing, so it only costs memory to wait."""
+_SWEEP = 20, 400
+"""Batches between two sweeps for stories that are done: so many, and one for so many active stories (a sweep looks at all of
+them). They take part in nothing, so it only costs memory to wait."""
 
 
 @dataclass(slots=True)
@@ -375,7 +376,7 @@ class StoryEngine:
                     state.alive -= 1
                     self._pairs_of(state.language).forget(story)
         self._since_sweep += 1
-        if self._since_sweep >= _SWEEP:
+        if self._since_sweep >= max(_SWEEP[0], len(self._states) // _SWEEP[1]):
             self._since_sweep = 0
             self._states = {id: state for id, state in self._states.items() if state.last_seconds >= before}
             for cohesion in self._cohesions.values():
