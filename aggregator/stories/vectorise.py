@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,11 +109,10 @@ class Rows:
         start = int(self._ends[self.count])
         end = start + len(indices)
         if self.count + 2 > len(self._ends):
-            self._ends = np.concatenate([self._ends, np.zeros_like(self._ends)])
+            self._ends = _roomier(self._ends, 2 * len(self._ends), self.count + 1)
         if end > len(self._indices):
-            room = max(end, 2 * len(self._indices)) - len(self._indices)
-            self._indices = np.concatenate([self._indices, np.zeros(room, dtype=np.int32)])
-            self._values = np.concatenate([self._values, np.zeros(room, dtype=np.float32)])
+            room = max(end, 2 * len(self._indices))
+            self._indices, self._values = _roomier(self._indices, room, start), _roomier(self._values, room, start)
         self._indices[start:end], self._values[start:end] = indices, values
         self.count += 1
         self._ends[self.count] = end
@@ -193,6 +192,13 @@ class Rows:
         """Column c becomes new[c]; the order of columns must stay."""
         end = int(self._ends[self.count])
         self._indices[:end] = new[self._indices[:end]]
+
+
+def _roomier(old: NDArray[Any], room: int, used: int) -> NDArray[Any]:
+    """The part that is used with more room behind it, which is not written to: that makes memory of it only when it is needed."""
+    new = np.empty(room, dtype=old.dtype)
+    new[:used] = old[:used]
+    return new
 
 
 def unit_length(values: Floats, owner: NDArray[np.int64], owners: int) -> Floats:
