@@ -450,8 +450,8 @@ class StoryEngine:
         return Story(
             id=state.id,
             title=said.title,
-            first_published_at=state.first_published_at,
-            last_published_at=state.last_published_at,
+            first_published_at=view.items[0].published_at,
+            last_published_at=view.items[-1].published_at,
             brief=said.brief,
             keywords=said.keywords,
             language=state.language or None,

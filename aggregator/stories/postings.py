@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from aggregator.stories.roster import Numbers
-from aggregator.stories.vectorise import Rows
+from aggregator.stories.vectorise import Floats, Ints, Rows
 
 _SHARES = (8, 64, 512)
 """The first postings are made anew when an eighth of the rows have come since, the second when a sixty-fourth has, and so on."""
-_LEAST = 128
+_LEAST = 512
 """Rows for which no postings are worth while."""
 _MANY = 10_000
 """Rows from which lists are summed one row at a time."""
@@ -60,22 +60,23 @@ class WordIndex:
 def _reaching(batch: Any, postings: Any, least: float) -> list[Numbers]:
     """Positions in the postings of the rows that reach the cosine with each row of the batch, ascending."""
     if postings.shape[1] >= _MANY:
-        return [_summed(batch, place, postings, least) for place in range(batch.shape[0])]
+        rows = zip(np.split(batch.indices, batch.indptr[1:-1]), np.split(batch.data, batch.indptr[1:-1]), strict=True)
+        return [_summed(terms, weights, postings, least) for terms, weights in rows]
     product = batch[:, : postings.shape[0]] @ postings
     reached = product.data >= least
     places, ends = product.indices[reached], np.concatenate([[0], np.cumsum(reached)])[product.indptr]
     return [np.sort(places[start:end]).astype(np.int64) for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
 
 
-def _summed(batch: Any, place: int, postings: Any, least: float) -> Numbers:
+def _summed(terms: Ints, weights: Floats, postings: Any, least: float) -> Numbers:
     """The same for one row, all lists of its terms summed by row: a sparse product walks through them twice."""
-    part = slice(batch.indptr[place], batch.indptr[place + 1])
-    terms = batch.indices[part]
-    held = int(np.searchsorted(terms, postings.shape[0]))
-    starts, ends = postings.indptr[terms[:held]], postings.indptr[terms[:held] + 1]
+    bounds, rows, values = postings.indptr, postings.indices, postings.data
+    # terms that came later are in no list
+    held = int(terms.searchsorted(len(bounds) - 1))
+    starts, ends = bounds[terms[:held]], bounds[terms[:held] + 1]
     lists = list(map(slice, starts.tolist(), ends.tolist()))
     if not lists:
         return np.zeros(0, dtype=np.int64)
-    rows = np.concatenate([postings.indices[each] for each in lists])
-    parts = np.concatenate([postings.data[each] for each in lists]) * np.repeat(batch.data[part][:held], ends - starts)
-    return np.flatnonzero(np.bincount(rows, weights=parts, minlength=1) >= least)
+    parts = np.concatenate([values[each] for each in lists])
+    parts *= np.repeat(weights[:held], ends - starts)
+    return np.flatnonzero(np.bincount(np.concatenate([rows[each] for each in lists]), weights=parts) >= least)

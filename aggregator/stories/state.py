@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from aggregator.model import Item, Membership, Story
 from aggregator.stories.copies import publisher_key
@@ -97,11 +96,3 @@ class StoryState:
             entries = sorted(self.entries, key=lambda entry: by_time(entry.item))
             self._view = StoryView(self.id, tuple(entry.item for entry in entries), tuple(entry.words for entry in entries))
         return self._view
-
-    @property
-    def first_published_at(self) -> datetime:
-        return min(entry.item.published_at for entry in self.entries)
-
-    @property
-    def last_published_at(self) -> datetime:
-        return max(entry.item.published_at for entry in self.entries)

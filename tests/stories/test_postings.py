@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.stories import postings
@@ -59,6 +59,7 @@ def test_rows_that_came_after_the_postings_were_made_are_found_too() -> None:
 
 
 @pytest.mark.parametrize("many", [1, 10_000])
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=8), st.sampled_from([0.1, 0.3, 0.6]), st.integers(0, 9))
 def test_whatever_layers_there_are_by_then_every_row_that_reaches_the_cosine_is_found(
     many: int, batches: list[int], least: float, seed: int

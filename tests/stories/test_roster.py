@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.stories.roster import NOBODY, Roster
@@ -21,6 +21,7 @@ def scan(roster: Roster, story: int) -> list[int]:
     return np.flatnonzero(roster.stories == story).tolist()
 
 
+@settings(deadline=None)
 @given(st.lists(STEP, max_size=40))
 def test_the_rows_of_a_story_are_those_that_a_scan_finds(steps: list[tuple[str, int, int]]) -> None:
     roster = Roster()
