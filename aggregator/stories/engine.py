@@ -150,7 +150,7 @@ class StoryEngine:
         self._next_story = 1
         self._newest: datetime | None = None
         self._day: date | None = None
-        self._pending: list[Entry] = []
+        self._pending: list[tuple[Item, Entry]] = []
         self._since_sweep = 0
 
     # --- the port -----------------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ class StoryEngine:
             current.stories[state.id] = state
             current.memberships[entry.item.id] = _said(entry)
         if self.topics is not None:
-            self._pending += entries
+            self._pending += zip(batch, entries, strict=True)
         for language in sorted({entry.words.language for entry in entries}):
             self._pairs_of(language).merges(lambda merge: self._merge(merge, current, outcome))
         for story in sorted({_said(entry).story_id for entry in entries}):
@@ -418,7 +418,7 @@ class StoryEngine:
         known = list(self.history(start, at)) if self.history is not None else []
         # what this call has grouped so far is not in the store yet
         told = {item.id for item, _ in known}
-        fresh = [(entry.item, _said(entry).story_id) for entry in self._pending if entry.item.id not in told]
+        fresh = [(item, _said(entry).story_id) for item, entry in self._pending if item.id not in told]
         known += [(item, story) for item, story in fresh if start < item.published_at <= at]
         self._apply_topics(self.topics.rebuild(sorted(known, key=lambda pair: by_time(pair[0])), at), outcome)
 

@@ -1,84 +1,81 @@
-"""The history that topics are learned from: each item's units, read once; stories as documents. Pure."""
+"""The history that topics are learned from: each item's units, in little room; stories as documents. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aggregator.model import Item
-from aggregator.stories.sagas import Units, units_of
+from aggregator.stories.sagas import Documents, Numbering, Units, units_of
 from aggregator.stories.text import ItemWords, read_item
 from aggregator.stories.view import StoryView
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """An item of the history with its story and units."""
+class History:
+    """The items of one language, the story of each, and their units as documents. It lasts as long as something is learned from it."""
 
-    item: Item
-    story_id: int
-    units: Units
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.stories: list[int] = []
+        self._units = Numbering()
 
+    @property
+    def documents(self) -> Documents:
+        return self._units.documents
 
-class Reader:
-    """Language and units of the items of the history, read once as long as they stay in it."""
+    def append(self, item: Item, story_id: int, units: Units) -> None:
+        self.items.append(item)
+        self.stories.append(story_id)
+        self._units.append(units)
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: dict[tuple[int, str], tuple[str, Units]] = {}
-
-    def read(self, items: Iterable[Item]) -> list[tuple[str, Units]]:
-        """In the order of `items`; no units for a round-up. What is not among them is forgotten."""
-        kept: dict[tuple[int, str], tuple[str, Units]] = {}
-        found = []
-        for item in items:
-            key = item.id, item.content_hash
-            said = kept.get(key) or self._known.get(key) or _said(read_item(item))
-            kept[key] = said
-            found.append(said)
-        self._known = kept
-        return found
-
-    def units(self, item: Item, words: ItemWords) -> Units:
-        """The units of an item whose words are known already; no other place reads it again."""
-        key = item.id, item.content_hash
-        said = self._known.get(key)
-        if said is None:
-            if len(self._known) >= self._most:
-                self._known.clear()
-            said = self._known[key] = _said(words)
-        return said[1]
+    def marks(self) -> NDArray[np.int64]:
+        """What tells the items and their versions apart, 8 bytes each."""
+        return np.array([item.id << 32 | crc32(item.content_hash.encode()) for item in self.items], dtype=np.int64)
 
 
-def _said(words: ItemWords) -> tuple[str, Units]:
-    return words.language, () if words.round_up else units_of(words)
+def read_history(pairs: Iterable[tuple[Item, int]], known: Mapping[int, tuple[Item, ItemWords]]) -> dict[str, History]:
+    """The history by language, without round-ups. `known`: by item id an item whose words are known, and these; as long as its
+    text is the same it is not read again."""
+    found: dict[str, History] = {}
+    for item, story_id in pairs:
+        held = known.get(item.id)
+        words = held[1] if held is not None and held[0].content_hash == item.content_hash else read_item(item)
+        if not words.round_up and (units := units_of(words)):
+            found.setdefault(words.language, History()).append(item, story_id, units)
+    return found
 
 
-def story_documents(history: Sequence[Read]) -> list[Units]:
+def story_documents(history: History) -> Documents:
     """One document a story: its items' units, each with the average weight it has in them."""
-    stories: dict[int, list[Units]] = {}
-    for read in history:
-        stories.setdefault(read.story_id, []).append(read.units)
-    return [_average(units) for units in stories.values()]
+    stories: dict[int, list[int]] = {}
+    for place, story_id in enumerate(history.stories):
+        stories.setdefault(story_id, []).append(place)
+    found = Documents(history.documents.names)
+    for places in stories.values():
+        found.append(_average(history.documents, places))
+    return found
 
 
-def _average(documents: Sequence[Units]) -> Units:
-    if len(documents) == 1:
-        return documents[0]
-    sums: dict[str, float] = {}
-    for units in documents:
-        for unit, weight in units:
+def _average(items: Documents, places: Sequence[int]) -> Iterable[tuple[int, float]]:
+    if len(places) == 1:
+        return items.row(places[0])
+    sums: dict[int, float] = {}
+    for place in places:
+        for unit, weight in items.row(place):
             sums[unit] = sums.get(unit, 0.0) + weight
-    return tuple((unit, weight / len(documents)) for unit, weight in sums.items())
+    return ((unit, weight / len(places)) for unit, weight in sums.items())
 
 
-def spellings(items: Sequence[Item], known: Mapping[int, ItemWords], most: int = 30, least: int = 12) -> list[ItemWords]:
+def spellings(items: Sequence[Item], known: Mapping[int, tuple[Item, ItemWords]], most: int = 30, least: int = 12) -> list[ItemWords]:
     """Words of the newest items that show how a saga spells its units; read only when fewer than `least` are known."""
     newest = sorted(items, key=lambda item: (item.published_at, item.id), reverse=True)
-    found = [known[item.id] for item in newest if item.id in known][:most]
+    found = [known[item.id][1] for item in newest if item.id in known][:most]
     return found + [read_item(item) for item in newest if item.id not in known][: max(0, least - len(found))]
 
 
-def words_by_item(views: Sequence[StoryView]) -> dict[int, ItemWords]:
-    """Item id -> words."""
-    return {item.id: words for view in views for item, words in zip(view.items, view.words, strict=True)}
+def words_by_item(views: Iterable[StoryView]) -> dict[int, tuple[Item, ItemWords]]:
+    """Item id -> the item and its words."""
+    return {item.id: (item, words) for view in views for item, words in zip(view.items, view.words, strict=True)}

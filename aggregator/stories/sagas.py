@@ -10,8 +10,9 @@ word are near. Knows nothing of topics' identity over days: that is topics.py.
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,13 +51,54 @@ class SagaParams:
     """Least coherence across days and feeds times the square root of the items: above it most groups were sagas, below sections."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An item of the history, reduced to what sagas are learned from. `day` counts days from any origin."""
+class Documents:
+    """Documents as rows of numbered units, a tenth of what they take as tuples: of a month of news those are 300 MB.
 
-    units: Units
-    day: int
-    feed: str
+    `names[i]` is the unit that has number i; the numbers of row r and what they weigh in it stand at `ends[r]` to `ends[r + 1]`.
+    """
+
+    def __init__(self, names: list[str] | None = None) -> None:
+        self.names: list[str] = [] if names is None else names
+        self.numbers, self.weights, self.ends = array("i"), array("d"), array("q", [0])
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def append(self, row: Iterable[tuple[int, float]]) -> None:
+        for number, weight in row:
+            self.numbers.append(number)
+            self.weights.append(weight)
+        self.ends.append(len(self.numbers))
+
+    def row(self, number: int) -> Iterator[tuple[int, float]]:
+        part = slice(self.ends[number], self.ends[number + 1])
+        return zip(self.numbers[part], self.weights[part], strict=True)
+
+
+class Numbering:
+    """Numbers units as they come, and appends their documents."""
+
+    def __init__(self) -> None:
+        self.documents = Documents()
+        self._numbers: dict[str, int] = {}
+
+    def append(self, units: Units) -> None:
+        names, numbers = self.documents.names, self._numbers
+        row = []
+        for unit, weight in units:
+            number = numbers.get(unit)
+            if number is None:
+                number = numbers[unit] = len(names)
+                names.append(unit)
+            row.append((number, weight))
+        self.documents.append(row)
+
+
+def numbered(documents: Iterable[Units]) -> Documents:
+    numbering = Numbering()
+    for units in documents:
+        numbering.append(units)
+    return numbering.documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +137,27 @@ class UnitSpace:
         self.directions = directions
         self.rarity_power = rarity_power
 
-    def fit(self, documents: Sequence[Units], least: int = 4) -> UnitSpace:
+    def fit(self, documents: Documents, least: int = 4) -> UnitSpace:
         """Learn rarities from all units and the projection from those in `least` documents or more.
 
         Documents are stories: as items, what many feeds copy from an agency would make a direction of its own.
         """
-        counts = Counter([unit for units in documents for unit, _ in units])
+        counts = np.bincount(np.asarray(documents.numbers), minlength=len(documents.names))
         self.documents_ = len(documents)
-        self.counts_ = counts
         least = min(least, 1 + len(documents) // 200)
-        self.index_ = {unit: i for i, unit in enumerate(sorted(unit for unit, n in counts.items() if n >= least))}
-        self.rarity_ = np.array([self._rarity(counts[unit]) for unit in self.index_], dtype=np.float32)
+        known = sorted((documents.names[number], number) for number in np.flatnonzero(counts >= least).tolist())
+        self.index_ = {unit: i for i, (unit, _) in enumerate(known)}
+        self.rarity_ = np.array([self._rarity(int(counts[number])) for _, number in known], dtype=np.float32)
         self.basis_ = None
         size = min(self.directions, len(documents) // 8, len(self.index_) - 1)
         self.names_ = list(self.index_)
         if size >= 8:
             from sklearn.decomposition import TruncatedSVD
-            from sklearn.preprocessing import normalize
 
-            matrix = self.vectors(documents)
+            matrix = self.matrix(documents)
             more = self.rarity_ ** (self.rarity_power - 1)
             matrix.data *= more[matrix.indices]
-            matrix = normalize(matrix, copy=False)
+            scale_rows(matrix)
             basis = TruncatedSVD(size, n_iter=3, random_state=0).fit(matrix).components_.T
             self.basis_ = np.asarray(basis * more[:, None], dtype=np.float32)
         return self
@@ -124,22 +165,33 @@ class UnitSpace:
     def _rarity(self, count: int) -> float:
         return math.log((self.documents_ + 1) / (count + 0.5))
 
-    def vectors(self, documents: Iterable[Units]) -> Any:
+    def matrix(self, documents: Documents) -> Any:
         """CSR matrix of documents x known units, rows of length 1 (0 where nothing is known)."""
-        from scipy.sparse import csr_matrix
-        from sklearn.preprocessing import normalize
-
-        units = list(documents)
-        known = self.index_.get
-        columns = np.array([known(unit, -1) for each in units for unit, _ in each], dtype=np.int32)
-        values = np.array([weight for each in units for _, weight in each], dtype=np.float32)
-        starts = np.concatenate(([0], np.cumsum([len(each) for each in units], dtype=np.int64)))
+        column = np.array([self.index_.get(unit, -1) for unit in documents.names], dtype=np.int32)
+        columns = column[np.asarray(documents.numbers)] if len(column) else column
         here = columns >= 0
-        starts = np.concatenate(([0], np.cumsum(here)))[starts]
-        data = values[here], columns[here], starts
-        matrix = csr_matrix(data, shape=(len(units), len(self.index_)))
+        starts = np.concatenate(([0], np.cumsum(here)))[np.asarray(documents.ends)]
+        return self._weighed(np.asarray(documents.weights)[here].astype(np.float32), columns[here], starts)
+
+    def vectors(self, documents: Iterable[Units]) -> Any:
+        """As `matrix`, of documents that are seen only once."""
+        known = self.index_.get
+        columns, values, starts = array("i"), array("f"), array("q", [0])
+        for units in documents:
+            for unit, weight in units:
+                column = known(unit)
+                if column is not None:
+                    columns.append(column)
+                    values.append(weight)
+            starts.append(len(columns))
+        return self._weighed(np.asarray(values), np.asarray(columns), np.asarray(starts))
+
+    def _weighed(self, values: Floats, columns: NDArray[np.int32], starts: NDArray[np.int64]) -> Any:
+        from scipy.sparse import csr_matrix
+
+        matrix = csr_matrix((values, columns, starts), shape=(len(starts) - 1, len(self.index_)))
         matrix.data *= self.rarity_[matrix.indices]
-        return normalize(matrix, copy=False) if matrix.shape[0] else matrix
+        return scale_rows(matrix)
 
     def soft(self, matrix: Any) -> Floats:
         """The projection of vectors, rows of length 1; no columns when the history was too small for one."""
@@ -154,37 +206,44 @@ def unit_rows(matrix: Floats) -> Floats:
     return np.asarray(matrix / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
+def scale_rows(matrix: Any) -> Any:
+    """A CSR matrix with its rows scaled in place to length 1; zero rows stay zero."""
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    lengths = np.sqrt(np.bincount(rows, weights=matrix.data * matrix.data, minlength=matrix.shape[0]))
+    matrix.data /= np.where(lengths > 0, lengths, 1.0)[rows]
+    return matrix
+
+
 # --- learning --------------------------------------------------------------------------------------------------------
 
 
-def learn_sagas(records: Sequence[Record], space: UnitSpace, params: SagaParams) -> list[Saga]:
-    """The sagas of a history, largest first; `space` was fitted on its stories."""
+def learn_sagas(items: Documents, days: Sequence[int], feeds: Sequence[str], space: UnitSpace, params: SagaParams) -> list[Saga]:
+    """The sagas of a history, largest first; `space` was fitted on its stories.
+
+    `items`: its items as documents, `days`: the day of each, counted from any origin, `feeds`: the feed of each.
+    """
     if space.basis_ is None:
         return []
-    matrix = space.vectors([record.units for record in records])
+    matrix = space.matrix(items)
     soft = space.soft(matrix)
     holds = matrix.copy()
     holds.data = np.ones_like(holds.data)
-    anchors = _anchors(holds, records, params)
+    anchors = _anchors(holds, days, feeds, params)
     if len(anchors) < 2:
         return []
     groups = _group(holds[:, anchors], soft, params.cut)
     best = _owners(holds, anchors, groups, params)
-    days = np.array([record.day for record in records])
-    names = space.names_
-    feeds = np.array([record.feed for record in records])
-    sagas = [_saga(np.flatnonzero(best == group), matrix, soft, days, feeds, names, params) for group in range(int(groups.max()) + 1)]
+    when, where, names = np.array(days), np.array(feeds), space.names_
+    sagas = [_saga(np.flatnonzero(best == group), matrix, soft, when, where, names, params) for group in range(int(groups.max()) + 1)]
     return sorted((saga for saga in sagas if saga is not None), key=lambda saga: (-len(saga.members), saga.members))
 
 
-def _anchors(holds: Any, records: Sequence[Record], params: SagaParams) -> NDArray[np.int64]:
+def _anchors(holds: Any, days: Sequence[int], feeds: Sequence[str], params: SagaParams) -> NDArray[np.int64]:
     """Columns of the units that could carry a saga: neither rare nor everywhere, on several days, in several feeds."""
     total = np.asarray(holds.sum(axis=0)).ravel()
-    likely = np.flatnonzero((total >= params.anchor_items) & (total <= params.anchor_share * len(records)))
+    likely = np.flatnonzero((total >= params.anchor_items) & (total <= params.anchor_share * len(days)))
     columns = holds[:, likely]
-    days = _spread(columns, [record.day for record in records])
-    feeds = _spread(columns, [record.feed for record in records])
-    likely = likely[(days >= params.anchor_days) & (feeds >= params.anchor_feeds)]
+    likely = likely[(_spread(columns, days) >= params.anchor_days) & (_spread(columns, feeds) >= params.anchor_feeds)]
     if len(likely) > params.anchors:
         likely = np.sort(likely[np.argsort(-total[likely], kind="stable")[: params.anchors]])
     return np.asarray(likely, dtype=np.int64)
@@ -318,10 +377,9 @@ def profile_of(centre: NDArray[Any], names: list[str]) -> dict[str, float]:
 def centres(profiles: Sequence[Mapping[str, float]], space: UnitSpace) -> Any:
     """CSR rows of length 1: profiles in the space's units; units that it does not know are left out."""
     from scipy.sparse import csr_matrix
-    from sklearn.preprocessing import normalize
 
     index = space.index_
     cells = [(row, index[unit], weight) for row, profile in enumerate(profiles) for unit, weight in profile.items() if unit in index]
     rows, columns, weights = ([cell[k] for cell in cells] for k in range(3))
     matrix = csr_matrix((np.array(weights, dtype=np.float32), (rows, columns)), shape=(len(profiles), len(space.index_)))
-    return normalize(matrix, copy=False)
+    return scale_rows(matrix)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from sys import intern
 
 from aggregator.model import Item, Membership, Story
 from aggregator.stories.copies import publisher_key
@@ -13,7 +14,7 @@ from aggregator.stories.view import StoryView, by_time
 
 @dataclass(slots=True)
 class Entry:
-    """An item on the shelf: its words and why it is where it is. The item comes without its HTML: the store has that."""
+    """An item on the shelf: its words and why it is where it is. The item comes without its texts (`to_entry`)."""
 
     item: Item
     words: ItemWords
@@ -24,10 +25,20 @@ class Entry:
 
 
 def to_entry(item: Item, membership: Membership | None = None) -> Entry:
-    """An item with its words; without its HTML and full text, which nothing reads after that."""
-    large = item.summary_html or item.content_html or item.full_text
-    slim = replace(item, summary_html="", content_html="", full_text="") if large else item
-    return Entry(slim, read_item(item), item.published_at.timestamp(), publisher_key(item), membership)
+    """An item with its words. Of the item itself stays what orders, names and tells it apart: the store has its texts."""
+    held = Item(
+        key="",
+        title=item.title,
+        link=item.link,
+        canonical_link=None,
+        summary="",
+        published_at=item.published_at,
+        content_hash=item.content_hash,
+        id=item.id,
+        feed=intern(item.feed),
+        publisher=intern(item.publisher),
+    )
+    return Entry(held, read_item(item), item.published_at.timestamp(), intern(publisher_key(item)), membership)
 
 
 @dataclass(frozen=True, slots=True)

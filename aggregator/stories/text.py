@@ -39,25 +39,40 @@ class ItemWords:
 
     `title` and `summary` are clean text in the item's own spelling (the summary without boilerplate and without the title
     repeated at its head, at most 500 characters). `title_words`/`summary_words` are the words in reading order as they are
-    spelled; `title_stems`/`summary_stems` run parallel to them and hold "" for a stop word. `counts` maps a stem to 2 for
-    each occurrence in the title plus 1 for each in the summary. `title_letters`/`summary_letters` are folded lower-case text
-    with single spaces, what character n-grams are taken from.
+    spelled. All else follows from these, and is worked out anew at each call: kept for thousands of items it would be more
+    than half of what the engine holds.
     """
 
     language: str
     title: str
     summary: str
     title_words: tuple[str, ...] = ()
-    title_stems: tuple[str, ...] = ()
     summary_words: tuple[str, ...] = ()
-    summary_stems: tuple[str, ...] = ()
-    title_letters: str = ""
-    summary_letters: str = ""
     round_up: bool = False
 
     @property
+    def title_stems(self) -> tuple[str, ...]:
+        """Parallel to `title_words`, "" for a stop word. A few microseconds."""
+        return _stems(self.language).of(self.title_words)
+
+    @property
+    def summary_stems(self) -> tuple[str, ...]:
+        """Parallel to `summary_words`, "" for a stop word. A few microseconds."""
+        return _stems(self.language).of(self.summary_words)
+
+    @property
+    def title_letters(self) -> str:
+        """Folded lower-case text with single spaces, what character n-grams are taken from."""
+        return letters(self.title)
+
+    @property
+    def summary_letters(self) -> str:
+        """As `title_letters`, of the beginning of the summary."""
+        return letters(self.summary[:GRAM_LENGTH])
+
+    @property
     def counts(self) -> dict[str, int]:
-        """Counted at each call: kept for thousands of items it would be the largest part of the engine's memory."""
+        """Stem -> 2 for each occurrence in the title plus 1 for each in the summary."""
         return _counts(self.title_stems, self.summary_stems)
 
 
@@ -65,18 +80,12 @@ def read_item(item: Item) -> ItemWords:
     """The words of an item; never fails, whatever the text or language. About 200 microseconds."""
     title, summary = clean_title(item.title, item.publisher), clean_summary(item.body, item.title)
     language = language_of(item.language, f"{title}. {summary}")
-    title_words, title_stems = stem_words(title, language)
-    summary_words, summary_stems = stem_words(summary, language)
     return ItemWords(
-        language=language,
+        language=intern(language),
         title=title,
         summary=summary,
-        title_words=title_words,
-        title_stems=title_stems,
-        summary_words=summary_words,
-        summary_stems=summary_stems,
-        title_letters=letters(title),
-        summary_letters=letters(summary[:GRAM_LENGTH]),
+        title_words=split_words(title),
+        summary_words=split_words(summary),
         round_up=is_round_up(title),
     )
 
@@ -239,6 +248,12 @@ def letters(text: str) -> str:
 
 def stem_words(text: str, language: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Words in reading order as they are spelled, and their stems in parallel ("" for a stop word)."""
+    words = split_words(text)
+    return words, _stems(language).of(words)
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Words in reading order as they are spelled, without possessive endings, dots of abbreviations and marks between thousands."""
     ascii_only = text.isascii()
     if not ascii_only:
         text = unicodedata.normalize("NFKC", text)
@@ -249,10 +264,8 @@ def stem_words(text: str, language: str) -> tuple[tuple[str, ...], tuple[str, ..
     words = _WORD.findall(_THOUSANDS.sub("", text))
     if not ascii_only and _HAS_CJK.search(text):
         words = [piece for word in words for piece in _bigrams(word)]
-    cache = _stems(language)
     # one string for each word, however many items have it: a third of what an item of the window takes
-    words = list(map(intern, words))
-    return tuple(words), tuple([cache[word] for word in words])
+    return tuple(map(intern, words))
 
 
 def _bigrams(word: str) -> list[str]:
@@ -262,22 +275,30 @@ def _bigrams(word: str) -> list[str]:
 
 
 class _StemCache(dict[str, str]):
-    """Spelled word -> stem, filled as words come; emptied when it grows past what one archive needs.
+    """Spelled word -> stem, filled as words come; it forgets the words that were not met for long.
 
-    A dictionary makes stemming free: the same fifty thousand words make up nearly all text.
+    A dictionary makes stemming free: the same ten thousand words make up nearly all text.
     """
 
-    LIMIT = 100_000
+    LIMIT = 10_000
+    """Words that were met lately; as many that were met before are still known."""
 
     def __init__(self, language: str) -> None:
         super().__init__()
         self._stop = STOP_WORDS.get(language, frozenset())
         self._stemmer = _stemmer(language)
+        self._before: dict[str, str] = {}
+
+    def of(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """The stem of each word."""
+        return tuple(map(self.__getitem__, words))
 
     def __missing__(self, word: str) -> str:
         if len(self) >= self.LIMIT:
+            self._before = dict(self)
             self.clear()
-        stem = self[word] = self._stem(word)
+        stem = self._before.get(word)
+        stem = self[word] = self._stem(word) if stem is None else stem
         return stem
 
     def _stem(self, word: str) -> str:
@@ -288,7 +309,7 @@ class _StemCache(dict[str, str]):
             lower = _APOSTROPHES.sub("", lower)
         if lower in self._stop or (len(lower) == 1 and lower.isascii()):
             return ""
-        return fold(self._stemmer.stemWord(lower) if self._stemmer is not None else lower)
+        return intern(fold(self._stemmer.stemWord(lower) if self._stemmer is not None else lower))
 
 
 @lru_cache(maxsize=64)
@@ -305,7 +326,7 @@ def _stemmer(language: str) -> _Stemmer | None:
     import Stemmer
 
     try:
-        found: _Stemmer = Stemmer.Stemmer(language or "none")
+        found: _Stemmer = Stemmer.Stemmer(language or "none", 0)  # without its own cache of 10,000 words, 2 MB a language
     except KeyError:
         return None
     return found

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from aggregator.model import Item, Topic
-from aggregator.stories.history import Read, Reader, spellings, story_documents, words_by_item
+from aggregator.stories.history import History, read_history, spellings, story_documents, words_by_item
 from aggregator.stories.label import surface_forms, topic_label
 from aggregator.stories.linkage import BLOCK, WORDS, average_linkage, pair_similarity
-from aggregator.stories.sagas import Floats, Record, SagaParams, UnitSpace, centres, learn_sagas, profile_of, units_of
+from aggregator.stories.sagas import Floats, SagaParams, UnitSpace, centres, learn_sagas, numbered, profile_of, scale_rows, units_of
 from aggregator.stories.settle import Shape, settle
 from aggregator.stories.text import ItemWords
 from aggregator.stories.view import StoryView, TopicChanges
@@ -95,7 +95,6 @@ class TopicLinker:
         self.params = params
         self._ids = count(1)
         self._known: tuple[Topic, ...] = ()
-        self._reader = Reader(2 * params.history_items)
         self._due: Sequence[tuple[Item, int]] | None = None
         self._linkers: dict[str, _LanguageLinker] = {}
 
@@ -107,7 +106,7 @@ class TopicLinker:
         """Take the history (items with their story ids) to learn sagas from; the next `link` learns and judges all stories anew.
 
         Put off until then, because an archive's round may cross many days: it pays once. Learning takes about 4 s for 25,000
-        items; units are kept from one rebuild to the next, and taken from the stories, so that hardly an item is read twice.
+        items, most of it to read those whose words no active story holds; of the history nothing is kept after it.
         """
         self._due = sorted(history, key=lambda pair: (pair[0].published_at, pair[0].id))[-self.params.history_items :]
         return TopicChanges()
@@ -117,13 +116,10 @@ class TopicLinker:
 
         `topic_of` and `related` speak of the changed stories and of those whose topic or neighbours changed with them.
         """
-        for view in changed if self._due is not None else ():
-            for item, words in zip(view.items, view.words, strict=True):
-                self._reader.units(item, words)
-        due = self._history()
+        due = self._history([*active, *changed])
         of_changed, of_active = _by_language(changed), _by_language(active)
         found = [
-            self._linker(language).link(of_changed.get(language, []), of_active.get(language, []), at, due.get(language))
+            self._linker(language).link(of_changed.get(language, []), of_active.get(language, []), at, due.pop(language, None))
             for language in sorted({*of_changed, *of_active, *due})
             if language in of_changed or language in due
         ]
@@ -136,16 +132,12 @@ class TopicLinker:
 
     def _linker(self, language: str) -> _LanguageLinker:
         if language not in self._linkers:
-            self._linkers[language] = _LanguageLinker(self.params, self._known, self._ids, self._reader)
+            self._linkers[language] = _LanguageLinker(self.params, self._known, self._ids)
         return self._linkers[language]
 
-    def _history(self) -> dict[str, list[Read]]:
-        history, self._due = self._due, None
-        found: dict[str, list[Read]] = {}
-        for (item, story_id), (language, units) in zip(history or [], self._reader.read(item for item, _ in history or []), strict=True):
-            if units:
-                found.setdefault(language, []).append(Read(item, story_id, units))
-        return found
+    def _history(self, views: Sequence[StoryView]) -> dict[str, History]:
+        due, self._due = self._due, None
+        return read_history(due, words_by_item(views)) if due else {}
 
 
 def _by_language(views: Sequence[StoryView]) -> dict[str, list[StoryView]]:
@@ -158,15 +150,14 @@ def _by_language(views: Sequence[StoryView]) -> dict[str, list[StoryView]]:
 class _LanguageLinker:
     """The topics of one language."""
 
-    def __init__(self, params: TopicParams, topics: Sequence[Topic], ids: Iterator[int], reader: Reader) -> None:
+    def __init__(self, params: TopicParams, topics: Sequence[Topic], ids: Iterator[int]) -> None:
         self.params = params
         self._new_ids = ids
-        self._reader = reader
         self._topics: dict[int, _State] = {}
         self._leading: dict[str, set[int]] = {}
         for topic in topics:
             self._keep(_State(_strongest_first(topic), saga=topic.threshold > 0))
-        self._seen: set[tuple[int, str]] = set()
+        self._seen = np.zeros(0, dtype=np.int64)
         self._space: UnitSpace | None = None
         self._learned = False
         self._views: dict[int, StoryView] = {}
@@ -182,16 +173,12 @@ class _LanguageLinker:
 
     # --- once a day --------------------------------------------------------------------------------------------------
 
-    def _learn(self, history: Sequence[Read], known: Mapping[int, ItemWords], at: datetime) -> list[Topic]:
-        """Learn sagas; returns the topics that were made or changed. Too little history, or hardly any news in it: nothing.
-
-        `known`: item id -> words, of the items that need not be read for their spelling.
-        """
-        keys = {(read.item.id, read.item.content_hash) for read in history}
-        if len(history) < self.params.least_history or len(keys - self._seen) < self.params.least_news * len(history):
+    def _learn(self, history: History, active: Sequence[StoryView], at: datetime) -> list[Topic]:
+        """Learn sagas; returns the topics that were made or changed. Too little history, or hardly any news in it: nothing."""
+        marks, size = history.marks(), len(history.items)
+        if size < self.params.least_history or int(np.isin(marks, self._seen, invert=True).sum()) < self.params.least_news * size:
             return []
-        self._seen = keys
-        records = [Record(read.units, read.item.published_at.toordinal(), read.item.feed) for read in history]
+        self._seen = marks
         self._space = UnitSpace(self.params.sagas.directions, self.params.sagas.rarity_power).fit(story_documents(history))
         self._learned = True
         self._forget_vectors()
@@ -206,10 +193,12 @@ class _LanguageLinker:
         for state in self._topics.values():
             self._keep(state)
         taken: set[int] = set()
-        for saga in learn_sagas(records, self._space, self.params.sagas):
+        known = words_by_item(active)
+        days, feeds = [item.published_at.toordinal() for item in history.items], [item.feed for item in history.items]
+        for saga in learn_sagas(history.documents, days, feeds, self._space, self.params.sagas):
             topic_id = self._resembling(saga.profile, taken)
             taken.add(topic_id)
-            members = [history[i].item for i in saga.members]
+            members = [history.items[i] for i in saga.members]
             topic = self._describe(topic_id, saga.profile, spellings(members, known))
             times = [item.published_at for item in members]
             topic = replace(
@@ -217,7 +206,7 @@ class _LanguageLinker:
                 threshold=round(self._threshold(saga.closeness), 4),
                 first_published_at=min(times + _known(topic.first_published_at)),
                 last_published_at=max(times + _known(topic.last_published_at)),
-                story_count=max(topic.story_count, len({history[i].story_id for i in saga.members})),
+                story_count=max(topic.story_count, len({history.stories[i] for i in saga.members})),
             )
             self._keep(_State(topic, saga=True))
         return [self._topics[topic_id].topic for topic_id in taken]
@@ -244,17 +233,17 @@ class _LanguageLinker:
         forms = surface_forms(profile, texts)
         label, keywords = topic_label(profile, forms)
         if known is None:
-            return Topic(topic_id, label, keywords, profile=dict(profile))
+            return Topic(topic_id, label, keywords, profile=profile)
         # a name that people have learned stays while most of its words are still the saga's
         old = known.topic.label.casefold().split(", ")
         if sum(word in {keyword.casefold() for keyword in keywords} for word in old) >= 2:
             label = known.topic.label
-        return replace(known.topic, label=label, keywords=keywords, profile=dict(profile))
+        return replace(known.topic, label=label, keywords=keywords, profile=profile)
 
     # --- after every round -------------------------------------------------------------------------------------------
 
-    def link(self, changed: Sequence[StoryView], active: Sequence[StoryView], at: datetime, history: Sequence[Read] | None) -> TopicChanges:
-        learned = self._learn(history, words_by_item(active), at) if history else []
+    def link(self, changed: Sequence[StoryView], active: Sequence[StoryView], at: datetime, history: History | None) -> TopicChanges:
+        learned = self._learn(history, active, at) if history is not None else []
         before = dict(self._topic_of)
         everything = not self._ids
         self._take_in(changed, active)
@@ -281,7 +270,8 @@ class _LanguageLinker:
         views = {view.id: view for view in active} | {view.id: view for view in changed}
         if self._space is None or (not self._learned and len(views) >= 2 * self._space.documents_):
             # no history yet: what is there now must do, read anew each time it has doubled
-            self._space = UnitSpace(self.params.sagas.directions).fit([units_of(w) for view in views.values() for w in view.words], least=2)
+            now = numbered(units_of(words) for view in views.values() for words in view.words)
+            self._space = UnitSpace(self.params.sagas.directions).fit(now, least=2)
             self._space.documents_ = max(self._space.documents_, len(views))
             self._forget_vectors()
         stale = {view.id for view in changed} | {i for i in views if i not in self._views}
@@ -311,16 +301,13 @@ class _LanguageLinker:
     def _vectors(self, views: Sequence[StoryView]) -> tuple[Any, Floats]:
         """Centroids of the stories' items, in words and projected. Rows of length 1."""
         from scipy.sparse import csr_matrix
-        from sklearn.preprocessing import normalize
 
         assert self._space is not None
-        reader = self._reader
-        items = self._space.vectors([reader.units(item, w) for view in views for item, w in zip(view.items, view.words, strict=True)])
+        items = self._space.vectors(() if words.round_up else units_of(words) for view in views for words in view.words)
         counts = [len(view.words) for view in views]
         owner = np.repeat(range(len(views)), counts)
         sums = csr_matrix((np.ones(len(owner), dtype=np.float32), (owner, range(len(owner)))), shape=(len(views), len(owner)))
-        matrix = (sums @ items).tocsr()
-        matrix = normalize(matrix, copy=False) if len(views) else matrix
+        matrix = scale_rows((sums @ items).tocsr())
         return matrix, self._space.soft(matrix)
 
     def _attach(self, rows: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from aggregator.model import Item
 from aggregator.stories.linkage import average_linkage, pair_similarity
-from aggregator.stories.sagas import SagaParams, UnitSpace, units_of
+from aggregator.stories.sagas import SagaParams, UnitSpace, numbered, units_of
 from aggregator.stories.settle import Shape
 from aggregator.stories.text import read_item
 from aggregator.stories.topics import TopicLinker, TopicParams, likeness
@@ -280,7 +280,7 @@ def test_linkage_in_parts_is_the_linkage_of_the_whole() -> None:
     from scipy.spatial.distance import squareform
 
     texts = [units_of(read_item(each)) for each, _ in made_history(4)]
-    space = UnitSpace(12).fit(texts)
+    space = UnitSpace(12).fit(numbered(texts))
     words = space.vectors(texts)
     soft = space.soft(words)
     far = np.clip(1 - pair_similarity(words, soft, words, soft), 0, None)
