@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from sys import intern
 
 from aggregator.model import Item, Membership, Story
@@ -38,7 +38,14 @@ def to_entry(item: Item, membership: Membership | None = None) -> Entry:
         feed=intern(item.feed),
         publisher=intern(item.publisher),
     )
-    return Entry(held, read_item(item), item.published_at.timestamp(), intern(publisher_key(item)), membership)
+    return Entry(held, read_item(item), item.published_at.timestamp(), intern(publisher_key(item)), _in_own_words(membership))
+
+
+def _in_own_words(membership: Membership | None) -> Membership | None:
+    """A membership whose words are the strings that the items have already; the store makes new ones for each."""
+    if membership is None:
+        return None
+    return replace(membership, rule=intern(membership.rule), terms=tuple((intern(word), share) for word, share in membership.terms))
 
 
 @dataclass(frozen=True, slots=True)

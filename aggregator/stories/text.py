@@ -309,7 +309,8 @@ class _StemCache(dict[str, str]):
             lower = _APOSTROPHES.sub("", lower)
         if lower in self._stop or (len(lower) == 1 and lower.isascii()):
             return ""
-        return intern(fold(self._stemmer.stemWord(lower) if self._stemmer is not None else lower))
+        stem = fold(self._stemmer.stemWord(lower) if self._stemmer is not None else lower)
+        return word if stem == word else stem  # one string for both
 
 
 @lru_cache(maxsize=64)

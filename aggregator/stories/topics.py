@@ -100,7 +100,7 @@ class TopicLinker:
 
     def restore(self, topics: Sequence[Topic], next_id: int) -> None:
         """Take over the topics that the store kept; call `rebuild` next to have a projection again."""
-        self._ids, self._known, self._linkers = count(next_id), tuple(topics), {}
+        self._ids, self._known, self._linkers = count(next_id), _strongest_first(topics), {}
 
     def rebuild(self, history: Sequence[tuple[Item, int]], at: datetime) -> TopicChanges:
         """Take the history (items with their story ids) to learn sagas from; the next `link` learns and judges all stories anew.
@@ -154,9 +154,9 @@ class _LanguageLinker:
         self.params = params
         self._new_ids = ids
         self._topics: dict[int, _State] = {}
-        self._leading: dict[str, set[int]] = {}
+        self._leading: dict[str, tuple[int, ...]] = {}
         for topic in topics:
-            self._keep(_State(_strongest_first(topic), saga=topic.threshold > 0))
+            self._keep(_State(topic, saga=topic.threshold > 0))
         self._seen = np.zeros(0, dtype=np.int64)
         self._space: UnitSpace | None = None
         self._learned = False
@@ -218,7 +218,9 @@ class _LanguageLinker:
         """Take a topic in, and note it under the strongest units of its profile."""
         self._topics[state.topic.id] = state
         for unit in islice(state.topic.profile, LEADING_UNITS):
-            self._leading.setdefault(unit, set()).add(state.topic.id)
+            noted = self._leading.get(unit, ())
+            if state.topic.id not in noted:
+                self._leading[unit] = (*noted, state.topic.id)
 
     def _resembling(self, profile: Mapping[str, float], taken: set[int]) -> int:
         """The id of the known topic that the profile continues, or a new one."""
@@ -532,9 +534,12 @@ class _LanguageLinker:
         return found
 
 
-def _strongest_first(topic: Topic) -> Topic:
-    """The topic with its profile in order of weight, whatever the order the store gave."""
-    return replace(topic, profile=dict(sorted(topic.profile.items(), key=lambda unit: (-unit[1], unit[0]))))
+def _strongest_first(topics: Sequence[Topic]) -> tuple[Topic, ...]:
+    """The topics with their profiles in order of weight, whatever the order the store gave."""
+    # one string for each unit, however many topics have it: as the store gives them a week's topics take 9 MB
+    names: dict[str, str] = {}
+    ordered = ((topic, sorted(topic.profile.items(), key=lambda unit: (-unit[1], unit[0]))) for topic in topics)
+    return tuple(replace(topic, profile={names.setdefault(unit, unit): weight for unit, weight in units}) for topic, units in ordered)
 
 
 def _known(moment: datetime | None) -> list[datetime]:
