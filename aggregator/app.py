@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aggregator.clock import ProgramClock
 from aggregator.errors import ConfigError, DeliveryError, NotFoundError, UsageError
+from aggregator.memory import give_memory_back
 from aggregator.model import DigestPlan, DigestRecord, Feed, FeedOutcome, Period
 from aggregator.settings import ConfigLocation, Settings, find_config, load_settings
 from aggregator.times import parse_moment
@@ -75,7 +76,7 @@ def make_engine(
     # hundreds of thousands of long-lived small objects: the collector's usual rhythm took 18 % of the time to find nothing. What
     # an engine before this one has left is let go first: frozen with the rest it would never be (100 MB a day after each prune)
     gc.unfreeze()
-    gc.collect()
+    give_memory_back()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     _one_thread_for_algebra()

@@ -190,9 +190,11 @@ class ItemStore(Protocol):
 
 
 class StoryStore(Protocol):
-    def active(self, since: datetime) -> tuple[list[tuple[Item, Membership]], list[Story], list[Topic]]:
+    def active(self, since: datetime) -> tuple[Iterable[tuple[Item, Membership]], list[Story], list[Topic]]:
         """What the engine needs to go on after a restart: members (in the order they were assigned) of every story with an
-        item published since then, those stories, and the topics that had one within a week before."""
+        item published since then, those stories, and the topics that had one within a week before.
+
+        The members are read as they are taken, once; what another process prunes meanwhile is not among them."""
         ...
 
     def next_ids(self) -> tuple[int, int]:
@@ -331,7 +333,7 @@ class Organiser(Protocol):
 
     def restore(
         self,
-        members: Sequence[tuple[Item, Membership]],
+        members: Iterable[tuple[Item, Membership]],
         stories: Sequence[Story],
         topics: Sequence[Topic],
         next_story: int,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -53,23 +53,27 @@ class Stories:
 
     # --- for the engine -------------------------------------------------------------------------------------------
 
-    def active(self, since: datetime) -> tuple[list[tuple[Item, Membership]], list[Story], list[Topic]]:
+    def active(self, since: datetime) -> tuple[Iterator[tuple[Item, Membership]], list[Story], list[Topic]]:
         """See ports.StoryStore. The items come without summary_html and content_html."""
+        m = t.memberships.c
         recent = select(t.stories.c.id).where(t.stories.c.last_published_at >= since)
-        query = (
-            select(*ITEM_FIELDS, *MEMBERSHIP_FIELDS)
-            .select_from(_MEMBERS)
-            .where(t.memberships.c.story_id.in_(recent))
-            .order_by(t.memberships.c.position, t.memberships.c.item_id)
-        )
-        width = len(ITEM_FIELDS)
         with self._db.reading() as connection:
-            members = [(item_of(row), membership_of(row[width:])) for row in connection.execute(query)]
+            members = list(connection.scalars(select(m.item_id).where(m.story_id.in_(recent)).order_by(m.position, m.item_id)))
             stories = _read_stories(connection, select(*STORY_FIELDS).where(t.stories.c.id.in_(recent)).order_by(t.stories.c.id))
             last, earliest = t.topics.c.last_published_at, datetime.min.replace(tzinfo=UTC)
             living = last.is_(None) | (last >= max(since, earliest + _TOPIC_MEMORY) - _TOPIC_MEMORY)
             topics = [topic_of(row) for row in connection.execute(select(*TOPIC_FIELDS).where(living).order_by(t.topics.c.id))]
-        return members, stories, topics
+        return self._grouped(members), stories, topics
+
+    def _grouped(self, ids: list[int]) -> Iterator[tuple[Item, Membership]]:
+        """Items and memberships in the order of `ids`, read some at a time: as a list they take more than the engine makes of them,
+        and leave it in holes."""
+        width, query = len(ITEM_FIELDS), select(*ITEM_FIELDS, *MEMBERSHIP_FIELDS).select_from(_MEMBERS)
+        for part in chunks(ids):
+            with self._db.reading() as connection:
+                found = {row[0]: row for row in connection.execute(query.where(t.memberships.c.item_id.in_(part)))}
+            for row in (found[id_] for id_ in part if id_ in found):
+                yield item_of(row), membership_of(row[width:])
 
     def next_ids(self) -> tuple[int, int]:
         with self._db.reading() as connection:

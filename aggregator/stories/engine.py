@@ -8,7 +8,7 @@ an item is in; headlines, briefs and topics are the collaborators' work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
@@ -157,7 +157,7 @@ class StoryEngine:
 
     def restore(
         self,
-        members: Sequence[tuple[Item, Membership]],
+        members: Iterable[tuple[Item, Membership]],
         stories: Sequence[Story],
         topics: Sequence[Topic],
         next_story: int,
@@ -302,7 +302,7 @@ class StoryEngine:
         for entry in gone.entries:
             old = _said(entry)
             entry.membership = replace(old, story_id=kept.id, score=round(merge.score, 4), threshold=asked, rule="repair")
-            current.memberships[entry.item.id] = entry.membership
+            current.memberships[entry.item.id] = _said(entry)
         kept.absorb(gone)
         current.stories.pop(gone.id, None)
         current.stories[kept.id] = kept
@@ -357,7 +357,7 @@ class StoryEngine:
         source.hand_over(moved, target)
         for entry in moved:
             entry.membership = replace(_said(entry), story_id=target.id, rule="split")
-            current.memberships[entry.item.id] = entry.membership
+            current.memberships[entry.item.id] = _said(entry)
         current.stories[source.id], current.stories[target.id] = source, target
 
     def _may_merge(self, one: int, other: int) -> bool:

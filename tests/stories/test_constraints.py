@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from aggregator.model import Correction, Item, Membership, StoryChanges
 from aggregator.stories.constraints import Bonds, Constraints, settle
 from aggregator.stories.engine import StoryEngine, StoryParams
-from aggregator.stories.state import Entry
+from aggregator.stories.state import Entry, to_entry
 from aggregator.stories.tables import load_tables
-from aggregator.stories.text import read_item
 from tests.stories.make import BAKERY, COMET, QUAKE, RATES, START, assigned_stories, item
 
 TABLES = load_tables()
@@ -168,7 +167,7 @@ def bonds(*made: Correction, placed: dict[int, int]) -> tuple[Bonds, list[Entry]
     found, entries = Bonds(Constraints(made)), []
     for number, story in placed.items():
         one = item(number, *QUAKE[0])
-        entries.append(Entry(one, read_item(one), one.published_at.timestamp(), membership=Membership(number, story)))
+        entries.append(to_entry(one, Membership(number, story)))
         found.note(entries[-1])
     return found, entries
 
