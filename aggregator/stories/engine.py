@@ -222,7 +222,7 @@ class StoryEngine:
             self._pending += zip(batch, entries, strict=True)
         for language in sorted({entry.words.language for entry in entries}):
             self._pairs_of(language).merges(lambda merge: self._merge(merge, current, outcome))
-        for story in sorted({_said(entry).story_id for entry in entries}):
+        for story in sorted({_told(entry).story_id for entry in entries}):
             self._split(self._states[story], current)
         self._newest = max(self._newest or batch[-1].published_at, batch[-1].published_at)
 
@@ -418,7 +418,7 @@ class StoryEngine:
         known = list(self.history(start, at)) if self.history is not None else []
         # what this call has grouped so far is not in the store yet
         told = {item.id for item, _ in known}
-        fresh = [(item, _said(entry).story_id) for item, entry in self._pending if item.id not in told]
+        fresh = [(item, _told(entry).story_id) for item, entry in self._pending if item.id not in told]
         known += [(item, story) for item, story in fresh if start < item.published_at <= at]
         self._apply_topics(self.topics.rebuild(sorted(known, key=lambda pair: by_time(pair[0])), at), outcome)
 
@@ -457,7 +457,7 @@ class StoryEngine:
             language=state.language or None,
             topic_id=state.topic_id,
             item_count=len(state.entries),
-            sources=count_sources((entry.publisher, _said(entry).copy_of) for entry in state.entries),
+            sources=count_sources((entry.publisher, _told(entry).copy_of) for entry in state.entries),
             related=state.related,
         )
 
@@ -497,3 +497,9 @@ class StoryEngine:
 def _said(entry: Entry) -> Membership:
     assert entry.membership is not None, "every entry is assigned before it is told of"
     return entry.membership
+
+
+def _told(entry: Entry) -> Membership:
+    """As `_said`, but without reasons, which take some time to put together."""
+    assert entry.told is not None, "every entry is assigned before it is told of"
+    return entry.told

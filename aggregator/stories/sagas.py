@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,41 +57,47 @@ class Documents:
     `names[i]` is the unit that has number i; the numbers of row r and what they weigh in it stand at `ends[r]` to `ends[r + 1]`.
     """
 
-    def __init__(self, names: list[str] | None = None) -> None:
-        self.names: list[str] = [] if names is None else names
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
         self.numbers, self.weights, self.ends = array("i"), array("d"), array("q", [0])
 
     def __len__(self) -> int:
         return len(self.ends) - 1
 
-    def append(self, row: Iterable[tuple[int, float]]) -> None:
-        for number, weight in row:
-            self.numbers.append(number)
-            self.weights.append(weight)
+    def append(self, numbers: Iterable[int], weights: Iterable[float]) -> None:
+        self.numbers.extend(numbers)
+        self.weights.extend(weights)
         self.ends.append(len(self.numbers))
 
-    def row(self, number: int) -> Iterator[tuple[int, float]]:
-        part = slice(self.ends[number], self.ends[number + 1])
-        return zip(self.numbers[part], self.weights[part], strict=True)
+    def row(self, place: int) -> tuple[Sequence[int], Sequence[float]]:
+        part = slice(self.ends[place], self.ends[place + 1])
+        return self.numbers[part], self.weights[part]
+
+    def take(self, places: Iterable[int]) -> Documents:
+        """Some of the rows, in that order."""
+        found = Documents(self.names)
+        for place in places:
+            found.append(*self.row(place))
+        return found
 
 
 class Numbering:
     """Numbers units as they come, and appends their documents."""
 
     def __init__(self) -> None:
-        self.documents = Documents()
+        self.documents = Documents([])
         self._numbers: dict[str, int] = {}
 
     def append(self, units: Units) -> None:
-        names, numbers = self.documents.names, self._numbers
-        row = []
-        for unit, weight in units:
-            number = numbers.get(unit)
-            if number is None:
-                number = numbers[unit] = len(names)
-                names.append(unit)
-            row.append((number, weight))
-        self.documents.append(row)
+        numbers = [self._number(unit) for unit, _ in units]
+        self.documents.append(numbers, [weight for _, weight in units])
+
+    def _number(self, unit: str) -> int:
+        number = self._numbers.get(unit)
+        if number is None:
+            number = self._numbers[unit] = len(self._numbers)
+            self.documents.names.append(unit)
+        return number
 
 
 def numbered(documents: Iterable[Units]) -> Documents:
@@ -168,28 +174,24 @@ class UnitSpace:
     def matrix(self, documents: Documents) -> Any:
         """CSR matrix of documents x known units, rows of length 1 (0 where nothing is known)."""
         column = np.array([self.index_.get(unit, -1) for unit in documents.names], dtype=np.int32)
-        columns = column[np.asarray(documents.numbers)] if len(column) else column
-        here = columns >= 0
-        starts = np.concatenate(([0], np.cumsum(here)))[np.asarray(documents.ends)]
-        return self._weighed(np.asarray(documents.weights)[here].astype(np.float32), columns[here], starts)
+        numbers = np.asarray(documents.numbers)
+        return self._weighed(column[numbers] if len(column) else numbers, documents.weights, documents.ends)
 
     def vectors(self, documents: Iterable[Units]) -> Any:
         """As `matrix`, of documents that are seen only once."""
-        known = self.index_.get
-        columns, values, starts = array("i"), array("f"), array("q", [0])
+        found, known = Documents([]), self.index_.get
         for units in documents:
-            for unit, weight in units:
-                column = known(unit)
-                if column is not None:
-                    columns.append(column)
-                    values.append(weight)
-            starts.append(len(columns))
-        return self._weighed(np.asarray(values), np.asarray(columns), np.asarray(starts))
+            found.append([known(unit, -1) for unit, _ in units], [weight for _, weight in units])
+        return self._weighed(np.asarray(found.numbers), found.weights, found.ends)
 
-    def _weighed(self, values: Floats, columns: NDArray[np.int32], starts: NDArray[np.int64]) -> Any:
+    def _weighed(self, columns: NDArray[np.int32], weights: Sequence[float], ends: Sequence[int]) -> Any:
+        """The matrix of these columns (-1: not known) and weights, row after row."""
         from scipy.sparse import csr_matrix
 
-        matrix = csr_matrix((values, columns, starts), shape=(len(starts) - 1, len(self.index_)))
+        here = columns >= 0
+        starts = np.concatenate(([0], np.cumsum(here)))[np.asarray(ends)]
+        values = np.asarray(weights)[here].astype(np.float32)
+        matrix = csr_matrix((values, columns[here], starts), shape=(len(starts) - 1, len(self.index_)))
         matrix.data *= self.rarity_[matrix.indices]
         return scale_rows(matrix)
 

@@ -22,7 +22,7 @@ class Entry:
     at_seconds: float
     publisher: str = ""
     """Key of the independent publisher (copies.publisher_key)."""
-    _told: Membership | None = None
+    told: Membership | None = None
     """The membership without `nearest` and `terms`, which are wanted again only when the item changes its story: as pairs they are
     thirty small objects, a third of all that the engine holds."""
     _words: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class Entry:
 
     @property
     def membership(self) -> Membership | None:
-        told, figures = self._told, self._figures
+        told, figures = self.told, self._figures
         if told is None or figures is None:
             return told
         pairs = len(figures) - len(self._words)
@@ -39,7 +39,7 @@ class Entry:
 
     @membership.setter
     def membership(self, said: Membership) -> None:
-        self._told = replace(said, rule=intern(said.rule), nearest=(), terms=())
+        self.told = replace(said, rule=intern(said.rule), nearest=(), terms=())
         self._words = tuple(intern(word) for word, _ in said.terms)
         figures = [figure for pair in said.nearest for figure in pair] + [share for _, share in said.terms]
         self._figures = array("d", figures) if figures else None

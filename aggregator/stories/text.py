@@ -39,26 +39,18 @@ class ItemWords:
 
     `title` and `summary` are clean text in the item's own spelling (the summary without boilerplate and without the title
     repeated at its head, at most 500 characters). `title_words`/`summary_words` are the words in reading order as they are
-    spelled. All else follows from these, and is worked out anew at each call: kept for thousands of items it would be more
-    than half of what the engine holds.
+    spelled; `title_stems`/`summary_stems` run parallel to them and hold "" for a stop word. All else follows from these, and is
+    worked out anew at each call: it is seldom asked for, and would be a third of what the engine holds of an item.
     """
 
     language: str
     title: str
     summary: str
     title_words: tuple[str, ...] = ()
+    title_stems: tuple[str, ...] = ()
     summary_words: tuple[str, ...] = ()
+    summary_stems: tuple[str, ...] = ()
     round_up: bool = False
-
-    @property
-    def title_stems(self) -> tuple[str, ...]:
-        """Parallel to `title_words`, "" for a stop word. A few microseconds."""
-        return _stems(self.language).of(self.title_words)
-
-    @property
-    def summary_stems(self) -> tuple[str, ...]:
-        """Parallel to `summary_words`, "" for a stop word. A few microseconds."""
-        return _stems(self.language).of(self.summary_words)
 
     @property
     def title_letters(self) -> str:
@@ -80,12 +72,16 @@ def read_item(item: Item) -> ItemWords:
     """The words of an item; never fails, whatever the text or language. About 200 microseconds."""
     title, summary = clean_title(item.title, item.publisher), clean_summary(item.body, item.title)
     language = language_of(item.language, f"{title}. {summary}")
+    title_words, title_stems = stem_words(title, language)
+    summary_words, summary_stems = stem_words(summary, language)
     return ItemWords(
         language=intern(language),
         title=title,
         summary=summary,
-        title_words=split_words(title),
-        summary_words=split_words(summary),
+        title_words=title_words,
+        title_stems=title_stems,
+        summary_words=summary_words,
+        summary_stems=summary_stems,
         round_up=is_round_up(title),
     )
 
@@ -248,12 +244,6 @@ def letters(text: str) -> str:
 
 def stem_words(text: str, language: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Words in reading order as they are spelled, and their stems in parallel ("" for a stop word)."""
-    words = split_words(text)
-    return words, _stems(language).of(words)
-
-
-def split_words(text: str) -> tuple[str, ...]:
-    """Words in reading order as they are spelled, without possessive endings, dots of abbreviations and marks between thousands."""
     ascii_only = text.isascii()
     if not ascii_only:
         text = unicodedata.normalize("NFKC", text)
@@ -264,8 +254,10 @@ def split_words(text: str) -> tuple[str, ...]:
     words = _WORD.findall(_THOUSANDS.sub("", text))
     if not ascii_only and _HAS_CJK.search(text):
         words = [piece for word in words for piece in _bigrams(word)]
+    cache = _stems(language)
     # one string for each word, however many items have it: a third of what an item of the window takes
-    return tuple(map(intern, words))
+    words = list(map(intern, words))
+    return tuple(words), tuple([cache[word] for word in words])
 
 
 def _bigrams(word: str) -> list[str]:
@@ -288,10 +280,6 @@ class _StemCache(dict[str, str]):
         self._stop = STOP_WORDS.get(language, frozenset())
         self._stemmer = _stemmer(language)
         self._before: dict[str, str] = {}
-
-    def of(self, words: tuple[str, ...]) -> tuple[str, ...]:
-        """The stem of each word."""
-        return tuple(map(self.__getitem__, words))
 
     def __missing__(self, word: str) -> str:
         if len(self) >= self.LIMIT:

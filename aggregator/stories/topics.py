@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from aggregator.model import Item, Topic
-from aggregator.stories.history import History, read_history, spellings, story_documents, words_by_item
+from aggregator.stories.history import History, Reader, spellings, words_by_item
 from aggregator.stories.label import surface_forms, topic_label
 from aggregator.stories.linkage import BLOCK, WORDS, average_linkage, pair_similarity
 from aggregator.stories.sagas import Floats, SagaParams, UnitSpace, centres, learn_sagas, numbered, profile_of, scale_rows, units_of
@@ -83,6 +83,9 @@ RELATED_WORDS = 0.65
 
 
 LEADING_UNITS = 8
+_ARCHIVE = 200
+"""Changed stories in one round from which the next round may learn again, so that what was read is kept for it. Where fewer come
+the next learning is a day away, and memory that follows the history instead of the window would be for nothing."""
 
 
 class TopicLinker:
@@ -95,6 +98,7 @@ class TopicLinker:
         self.params = params
         self._ids = count(1)
         self._known: tuple[Topic, ...] = ()
+        self._reader = Reader(2 * params.history_items)
         self._due: Sequence[tuple[Item, int]] | None = None
         self._linkers: dict[str, _LanguageLinker] = {}
 
@@ -106,7 +110,7 @@ class TopicLinker:
         """Take the history (items with their story ids) to learn sagas from; the next `link` learns and judges all stories anew.
 
         Put off until then, because an archive's round may cross many days: it pays once. Learning takes about 4 s for 25,000
-        items, most of it to read those whose words no active story holds; of the history nothing is kept after it.
+        items, most of it to read those whose words no active story holds.
         """
         self._due = sorted(history, key=lambda pair: (pair[0].published_at, pair[0].id))[-self.params.history_items :]
         return TopicChanges()
@@ -117,6 +121,8 @@ class TopicLinker:
         `topic_of` and `related` speak of the changed stories and of those whose topic or neighbours changed with them.
         """
         due = self._history([*active, *changed])
+        if len(changed) < _ARCHIVE:
+            self._reader.forget()
         of_changed, of_active = _by_language(changed), _by_language(active)
         found = [
             self._linker(language).link(of_changed.get(language, []), of_active.get(language, []), at, due.pop(language, None))
@@ -137,7 +143,7 @@ class TopicLinker:
 
     def _history(self, views: Sequence[StoryView]) -> dict[str, History]:
         due, self._due = self._due, None
-        return read_history(due, words_by_item(views)) if due else {}
+        return self._reader.read(due, words_by_item(views)) if due else {}
 
 
 def _by_language(views: Sequence[StoryView]) -> dict[str, list[StoryView]]:
@@ -179,7 +185,7 @@ class _LanguageLinker:
         if size < self.params.least_history or int(np.isin(marks, self._seen, invert=True).sum()) < self.params.least_news * size:
             return []
         self._seen = marks
-        self._space = UnitSpace(self.params.sagas.directions, self.params.sagas.rarity_power).fit(story_documents(history))
+        self._space = UnitSpace(self.params.sagas.directions, self.params.sagas.rarity_power).fit(history.story_documents())
         self._learned = True
         self._forget_vectors()
         oldest = at - timedelta(days=self.params.keep_days)
@@ -195,7 +201,7 @@ class _LanguageLinker:
         taken: set[int] = set()
         known = words_by_item(active)
         days, feeds = [item.published_at.toordinal() for item in history.items], [item.feed for item in history.items]
-        for saga in learn_sagas(history.documents, days, feeds, self._space, self.params.sagas):
+        for saga in learn_sagas(history.documents(), days, feeds, self._space, self.params.sagas):
             topic_id = self._resembling(saga.profile, taken)
             taken.add(topic_id)
             members = [history.items[i] for i in saga.members]
