@@ -94,6 +94,13 @@ def test_the_engine_gets_the_stories_of_its_window_with_members_in_the_order_of_
     assert [one.id for one, _ in five.stories.active(NOW + 4 * HOUR)[0]] == [5, 4, 3], "a repair changes no one's turn"
 
 
+def test_members_are_read_as_they_are_taken_and_what_was_pruned_meanwhile_is_not_among_them(five: Store) -> None:
+    five.stories.apply(StoryChanges(tuple(Membership(n, 1) for n in range(1, 6)), (story(1),)), NOW)
+    members, *_ = five.stories.active(NOW)
+    five.maintenance.prune(NOW + 1000 * HOUR)
+    assert list(members) == []
+
+
 def test_coverage_takes_the_end_but_not_the_start_of_the_period(five: Store) -> None:
     group(five, [1], [2], [3])
     assert ids_of(five, 0, 1) == {2: [2]}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregator.stories import text
 from aggregator.stories.text import (
     SUMMARY_LENGTH,
     clean_summary,
@@ -152,3 +153,11 @@ def test_reading_never_fails_and_words_and_stems_stay_parallel(title: str, summa
 )
 def test_the_frame_of_a_headline_has_no_numbers_and_dates(title: str, said: str) -> None:
     assert frame(title) == said
+
+
+def test_stems_are_the_same_when_words_that_were_not_met_for_long_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text._StemCache, "LIMIT", 50)
+    cache, words = text._StemCache("en"), [f"running{n} harbours{n}".split()[n % 2] for n in range(400)]
+    first = [cache[word] for word in words]
+    assert len(cache) + len(cache._before) <= 100
+    assert [cache[word] for word in words] == first == [text._StemCache("en")[word] for word in words]

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from aggregator.model import Item
+from aggregator.model import Item, Topic
 from aggregator.stories.linkage import average_linkage, pair_similarity
-from aggregator.stories.sagas import SagaParams, UnitSpace, numbered, units_of
+from aggregator.stories.sagas import SagaParams, UnitSpace, numbered, scale_rows, units_of
 from aggregator.stories.settle import Shape
 from aggregator.stories.text import read_item
 from aggregator.stories.topics import TopicLinker, TopicParams, likeness
@@ -270,6 +273,74 @@ def test_a_late_side_with_a_profile_alike_goes_under_the_topic_that_is_there() -
     assert None not in apart
     assert apart[0] != apart[1]
     assert joined[0] == joined[1] is not None
+
+
+# --- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def reach(*roots: Any) -> list[Any]:
+    """Every object that the roots keep alive, classes and modules left out."""
+    found: dict[int, Any] = {}
+    waiting = list(roots)
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in found and not isinstance(each, type | ModuleType | FunctionType | BuiltinFunctionType):
+            found[id(each)] = each
+            waiting += [*gc.get_referents(each), *(each if isinstance(each, dict) else ())]
+    return list(found.values())
+
+
+def after_a_day(days: int) -> TopicLinker:
+    """A linker that learned from so many days, and went on for a round."""
+    linker, today = TopicLinker(SMALL), [story_about(9000, "grain"), story_about(9001, "opera")]
+    linker.rebuild(made_history(days), START)
+    linker.link(today, today, START)
+    later = story_about(9002, "grain")
+    linker.link([later], [*today, later], START)
+    return linker
+
+
+def test_of_the_history_no_item_stays_once_it_is_learned_from() -> None:
+    linker, today = TopicLinker(SMALL), [story_about(9000, "grain")]
+    linker.rebuild(made_history(8), START)
+    assert linker.link(today, today, START).topic_of[9000] is not None
+    assert {each.id for each in reach(linker) if isinstance(each, Item)} == {9000}
+
+
+def test_memory_follows_the_window_and_not_the_history() -> None:
+    short, long = (sum(map(sys.getsizeof, reach(after_a_day(days)))) for days in (8, 32))
+    assert long < 1.25 * short
+
+
+def restored(languages: int) -> list[Any]:
+    """What a linker holds that took over fifty topics and met stories in so many languages."""
+    linker = TopicLinker(TopicParams())
+    profiles = [{f"unit {topic * unit % 97}": 1 / (unit + 1) for unit in range(100)} for topic in range(1, 51)]
+    linker.restore([Topic(n + 1, f"Saga {n}", last_published_at=START, profile=each) for n, each in enumerate(profiles)], 99)
+    for n in range(languages):
+        linker.link([spoken := replace_language(story_about(9000 + n, "grain"), f"l{n}")], [spoken], START)
+    return reach(linker)
+
+
+def replace_language(one: StoryView, language: str) -> StoryView:
+    return replace(one, words=tuple(replace(words, language=language) for words in one.words))
+
+
+def test_the_topics_that_a_store_kept_stand_once_in_memory_whatever_languages_come() -> None:
+    assert sum(map(sys.getsizeof, restored(4))) < 1.5 * sum(map(sys.getsizeof, restored(1)))
+    units = [each for each in restored(2) if isinstance(each, str) and each.startswith("unit ")]
+    assert len(units) == len(set(units)) == 97
+
+
+def test_rows_have_length_one_exactly_as_scikit_learn_makes_them() -> None:
+    from scipy.sparse import random as sparse
+    from sklearn.preprocessing import normalize
+
+    matrix = sparse(60, 300, 0.05, format="csr", dtype=np.float32, random_state=3)
+    matrix.data *= np.random.default_rng(3).lognormal(0, 3, matrix.nnz).astype(np.float32)
+    expected, found = normalize(matrix), scale_rows(matrix.copy())
+    assert found.dtype == np.float32
+    assert np.array_equal(expected.data, found.data)
 
 
 # --- the parts -------------------------------------------------------------------------------------------------------
