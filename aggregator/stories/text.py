@@ -269,10 +269,10 @@ def _bigrams(word: str) -> list[str]:
 class _StemCache(dict[str, str]):
     """Spelled word -> stem, filled as words come; it forgets the words that were not met for long.
 
-    A dictionary makes stemming free: the same ten thousand words make up nearly all text.
+    A dictionary makes stemming free: the same few thousand words make up nearly all text.
     """
 
-    LIMIT = 10_000
+    LIMIT = 5_000
     """Words that were met lately; as many that were met before are still known."""
 
     def __init__(self, language: str) -> None:

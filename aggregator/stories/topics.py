@@ -542,10 +542,11 @@ class _LanguageLinker:
 
 def _strongest_first(topics: Sequence[Topic]) -> tuple[Topic, ...]:
     """The topics with their profiles in order of weight, whatever the order the store gave."""
-    # one string for each unit, however many topics have it: as the store gives them a week's topics take 9 MB
-    names: dict[str, str] = {}
+    # one object for each unit and each weight, however many topics have it: as the store gives them a week's topics take 9 MB
+    one: dict[Any, Any] = {}
+    keep = one.setdefault
     ordered = ((topic, sorted(topic.profile.items(), key=lambda unit: (-unit[1], unit[0]))) for topic in topics)
-    return tuple(replace(topic, profile={names.setdefault(unit, unit): weight for unit, weight in units}) for topic, units in ordered)
+    return tuple(replace(topic, profile={keep(unit, unit): keep(weight, weight) for unit, weight in units}) for topic, units in ordered)
 
 
 def _known(moment: datetime | None) -> list[datetime]:
