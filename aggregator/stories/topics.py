@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from aggregator.model import Item, Topic
+from aggregator.stories.company import NO_TOPIC, Company, Numbers, follow_company
 from aggregator.stories.history import History, Reader, spellings, words_by_item
 from aggregator.stories.label import surface_forms, topic_label
-from aggregator.stories.linkage import BLOCK, WORDS, average_linkage, pair_similarity
+from aggregator.stories.linkage import BLOCK, RELATED_WORDS, WORDS, average_linkage, pair_similarity
 from aggregator.stories.sagas import Floats, SagaParams, UnitSpace, centres, learn_sagas, numbered, profile_of, scale_rows, units_of
 from aggregator.stories.settle import Shape, settle
 from aggregator.stories.text import ItemWords
@@ -60,6 +61,7 @@ class TopicParams:
     """Least similarity of a related story outside the topic."""
     same_topic_bonus: float = 0.3
     shape: Shape = field(default_factory=Shape)
+    company: Company = field(default_factory=Company)
     match: float = 0.5
     """Cosine of profiles from which a rebuilt saga is yesterday's topic."""
     relink_share: float = 0.05
@@ -76,10 +78,6 @@ class _State:
     saga: bool
     """Whether its profile was learned from history (then stories attach to it), or comes from today's stories alone."""
     members: frozenset[int] = frozenset()
-
-
-RELATED_WORDS = 0.65
-"""Share of the words in what is related: the first suggestion was right in .74 of cases, with .5 in .67, with .8 in .81 of fewer."""
 
 
 LEADING_UNITS = 8
@@ -263,6 +261,7 @@ class _LanguageLinker:
         self._attach(rows)
         merged = self._gather(rows)
         self._take_back()
+        self._follow(range(len(self._ids)) if self._all_anew(rows) else rows)
         judged = {self._ids[row] for row in rows} | {i for i, topic in self._topic_of.items() if before.get(i) != topic}
         touched = {self._topic_of.get(i) for i in judged} | {before.get(i) for i in judged} | {topic.id for topic in learned}
         order = sorted(judged, key=lambda i: places[i])
@@ -380,12 +379,25 @@ class _LanguageLinker:
     def _gather(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """Average linkage of the stories that no saga took. Returns merged topic ids."""
         free = [row for row in range(len(self._ids)) if not self._in_saga(row) and self._matrix.indptr[row] < self._matrix.indptr[row + 1]]
-        if len(rows) <= max(4, self.params.relink_share * len(self._ids)):
+        if not self._all_anew(rows):
             news = set(rows)
             return self._name_groups([self._beside(group) for group in self._fit_in([row for row in free if row in news], free)], [])
         groups = average_linkage(self._matrix[free], self._soft_rows(free), self._cut())
         found = [rows for group in groups if self._share_words(rows := [free[k] for k in group])]
         return self._name_groups(self._settle(found), free)
+
+    def _all_anew(self, rows: Sequence[int]) -> bool:
+        return len(rows) > max(4, self.params.relink_share * len(self._ids))
+
+    def _follow(self, rows: Sequence[int]) -> None:
+        """Single stories go where their nearest are (company.py); without a projection there is no saga to go to."""
+        sagas = {topic_id for topic_id, state in self._topics.items() if state.saga}
+        if sagas and self._soft is not None:
+            moved = follow_company(rows, self._topics_by_row(), sagas, self._matrix, self._soft, self.params.company)
+            self._topic_of.update({self._ids[row]: None if topic_id == NO_TOPIC else topic_id for row, topic_id in moved.items()})
+
+    def _topics_by_row(self) -> Numbers:
+        return np.array([NO_TOPIC if (topic := self._topic_of.get(i)) is None else topic for i in self._ids], dtype=np.int64)
 
     def _beside(self, group: list[int]) -> list[int]:
         """A new group with the stories of the topic whose profile is like its own, if there is one."""
@@ -522,12 +534,12 @@ class _LanguageLinker:
     def _related(self, rows: Sequence[int]) -> dict[int, tuple[int, ...]]:
         """Up to three stories for each row: those of its topic first where they are near, else what is near in words."""
         found: dict[int, tuple[int, ...]] = {}
-        topics = np.array([-1 if (topic := self._topic_of.get(i)) is None else topic for i in self._ids])
+        topics = self._topics_by_row()
         for start in range(0, len(rows), BLOCK):
             block = list(rows[start : start + BLOCK])
             soft = self._soft_rows(block), self._soft_rows(range(len(self._ids)))
             near = pair_similarity(self._matrix[block], soft[0], self._matrix, soft[1], RELATED_WORDS)
-            near[(topics[block, None] == topics) & (topics[block, None] >= 0)] += self.params.same_topic_bonus
+            near[(topics[block, None] == topics) & (topics[block, None] != NO_TOPIC)] += self.params.same_topic_bonus
             lines = np.arange(len(block))
             near[lines, block] = -1
             chosen: list[list[int]] = [[] for _ in block]
