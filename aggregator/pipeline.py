@@ -57,7 +57,9 @@ class Ingest:
         with self._store.one_more():
             outcome, parsed, polled, now = await self._polled(due, clock)
         stored = await self._store.put(polled, now)
-        return replace(outcome, new=len(stored.new), edited=len(stored.edited)), parsed
+        if stored.new or stored.edited:
+            outcome = replace(outcome, new=len(stored.new), edited=len(stored.edited))
+        return outcome, parsed
 
     async def _polled(self, due: DueFeed, clock: Clock) -> tuple[FeedOutcome, ParsedFeed | None, Polled, datetime]:
         """What came of polling one feed and is to be stored, by the time that goes with it; the body is not kept until it is."""
@@ -71,7 +73,7 @@ class Ingest:
         state = schedule.after_poll(due.feed, due.state, fetched, parsed, problem, self.limits, now=now, jitter=self.jitter())
         polled = Polled(state, publisher_of(due.feed, state))
         if parsed is not None:
-            state = replace(state, identity=identity)
+            state = state if state.identity == identity else replace(state, identity=identity)
             polled = Polled(state, polled.publisher, items, read.shown if identity == "guid" else b"", relies=read.same > 0)
         outcome = FeedOutcome(due.feed.name, fetched.outcome, fetched.status, error=state.error, next_poll_at=state.next_poll_at)
         return outcome, parsed, polled, now

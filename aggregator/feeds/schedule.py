@@ -158,7 +158,9 @@ def after_success(
     """After a 304, a known body (`parsed` is None) or a new one that parsed: only now validators and a permanent move are believed."""
     document = {} if parsed is None else _of_document(state, parsed, now)
     # the hints kept are the document's and the server's: `feeds status` shows them, and an unchanged document says them again
-    hints = replace(parsed.hints if parsed else state.hints, max_age_seconds=fetched.max_age_seconds)
+    hints = parsed.hints if parsed else state.hints
+    if hints.max_age_seconds != fetched.max_age_seconds:  # to replace a field takes as long as to parse an answer's head
+        hints = replace(hints, max_age_seconds=fetched.max_age_seconds)
     learned = replace(
         state,
         url=feed.url,
