@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,21 @@ class SharedWords:
     number: Floats
 
 
+class _Scratch(local):
+    """One row of zeros a thread, for all languages: 8 MB, and few items touch all its pages. Whoever writes to it clears it."""
+
+    def __init__(self) -> None:
+        self._row = np.zeros(0, dtype=np.float32)
+
+    def row(self, columns: int) -> Floats:
+        if len(self._row) < columns:
+            self._row = np.zeros(columns, dtype=np.float32)
+        return self._row[:columns]
+
+
+_SCRATCH = _Scratch()
+
+
 class Measure:
     """Rows of one language, numbered from 0 in the order in which they come."""
 
@@ -61,7 +77,6 @@ class Measure:
         self._frames = np.zeros(1024, dtype=np.int64)
         self._times = np.zeros(1024, dtype=np.float64)
         self._stems = np.zeros(4096, dtype=np.float32)
-        self._letters = np.zeros(likeness.grams.columns, dtype=np.float32)
 
     @property
     def count(self) -> int:
@@ -178,14 +193,16 @@ class Measure:
     def _shared_letters(self, some: Sequence[int], others: Numbers) -> Floats:
         """Character cosines of some rows to some others."""
         found = np.empty((len(some), len(others)), dtype=np.float32)
-        product = self.grams.products(others, len(self._letters))
+        letters = _SCRATCH.row(self.like.grams.columns)
+        product = self.grams.products(others, len(letters))
         for place, row in enumerate(some):
             columns, values = self.grams.row(row)
             mine = columns.astype(np.int64)
-            # a dense row to look up in
-            self._letters[mine] = values
-            found[place] = product(self._letters)
-            self._letters[mine] = 0
+            try:
+                letters[mine] = values
+                found[place] = product(letters)
+            finally:  # it outlives an engine that failed
+                letters[mine] = 0
         return found
 
     def _factors(self, some: Numbers, others: Numbers, apart: NDArray[np.float64]) -> tuple[Floats, Floats]:

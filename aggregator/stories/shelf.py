@@ -42,6 +42,7 @@ class Shelf:
         self._index = WordIndex()
         self.entries: list[Entry] = []
         self.roster = Roster()
+        self._counted = np.zeros(0, dtype=bool)
         self.numbering = 0
         """Changes whenever rows are numbered anew."""
 
@@ -70,8 +71,9 @@ class Shelf:
         stems = [self.word_space.columns(item) for item in words]
         grams = [row for part in _parts(words) for row in self.gram_space.columns(part)]
         times = [entry.at_seconds for entry in entries]
-        self.word_space.window.count(times, [columns for columns, _ in stems])
-        self.gram_space.window.count(times, [columns for columns, _ in grams])
+        self.word_space.window.count([columns for columns, _ in stems])
+        self.gram_space.window.count([columns for columns, _ in grams])
+        self._counted = np.concatenate([self._counted, np.ones(len(entries), dtype=bool)])
         first = self.count
         weighed = [(columns, weights) for (columns, _), weights in zip(stems, self.word_space.weigh(stems), strict=True)]
         letters = (
@@ -84,9 +86,8 @@ class Shelf:
 
     def retire(self, before: float) -> list[int]:
         """Items published before that moment are compared no more. Returns their stories, one for each item."""
-        self.word_space.window.forget(before)
-        self.gram_space.window.forget(before)
         old = self.times < before
+        self._uncount(np.flatnonzero(old & self._counted))
         leaving = np.flatnonzero(old & (self.stories != NOBODY))
         gone = self.stories[leaving]
         for story in np.unique(gone).tolist():
@@ -95,11 +96,18 @@ class Shelf:
             self._compact(np.flatnonzero(~old))
         return [int(story) for story in gone]
 
+    def _uncount(self, rows: Numbers) -> None:
+        """The window leaves these rows behind. Their columns are not held a second time for that: it was a fifth of the shelf."""
+        for space, vectors in ((self.word_space, self.measure.words), (self.gram_space, self.measure.grams)):
+            space.window.forget([vectors.row(row)[0] for row in rows.tolist()])
+        self._counted[rows] = False
+
     def _compact(self, kept: Numbers) -> None:
         self.measure.keep(kept, len(self.word_space.stems))
         self.measure.words.renumber(self.word_space.forget_unused(self.measure.words.used()))
         self._index.forget()
         self.numbering += 1
+        self._counted = self._counted[kept]
         self.entries = [self.entries[row] for row in kept.tolist()]
         self.roster.keep(kept)
 

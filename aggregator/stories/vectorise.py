@@ -7,7 +7,6 @@ Rows of sparse matrices grow at the end and are compacted when many are dead; me
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,28 +29,25 @@ Row = tuple[Ints, Floats]
 
 
 class Window:
-    """Document frequencies of the items published lately. Items are forgotten by their own time, not by arrival."""
+    """Document frequencies of the items published lately; whoever holds their columns says when they leave."""
 
     def __init__(self, columns: int) -> None:
         self.documents = 0
         self.frequency = np.zeros(columns, dtype=np.int32)
-        self._held: list[tuple[float, int, Ints]] = []
-        self._counted = 0
 
-    def count(self, times: Sequence[float], batch: Sequence[Ints]) -> None:
-        """More items: their times (seconds since 1970) and their distinct columns."""
-        self.documents += len(batch)
-        for at, columns in zip(times, batch, strict=True):
+    def count(self, batch: Sequence[Ints]) -> None:
+        """More items: their distinct columns."""
+        self._count(batch, 1)
+
+    def forget(self, batch: Sequence[Ints]) -> None:
+        """Items that were counted leave."""
+        self._count(batch, -1)
+
+    def _count(self, batch: Sequence[Ints], number: int) -> None:
+        self.documents += number * len(batch)
+        for columns in batch:
             # one item's columns are distinct; a call for all of them at once (np.add.at) takes three times as long
-            self.frequency[columns] += 1
-            self._counted += 1
-            heapq.heappush(self._held, (at, self._counted, columns))
-
-    def forget(self, before: float) -> None:
-        """Drop the items published before that moment."""
-        while self._held and self._held[0][0] < before:
-            self.documents -= 1
-            self.frequency[heapq.heappop(self._held)[2]] -= 1
+            self.frequency[columns] += number
 
     def widen(self, columns: int) -> None:
         if columns > len(self.frequency):
@@ -61,10 +57,7 @@ class Window:
 
     def keep(self, columns: Ints) -> None:
         """Renumber: the old `columns`, ascending, become 0, 1, 2 …"""
-        new = np.full(len(self.frequency), -1, dtype=np.int32)
-        new[columns] = np.arange(len(columns), dtype=np.int32)
         self.frequency = self.frequency[columns]
-        self._held = [(at, number, new[held]) for at, number, held in self._held]
 
 
 _MANY = 40

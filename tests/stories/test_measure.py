@@ -55,3 +55,21 @@ def test_neighbours_are_the_members_of_stories_with_a_promising_member(seed: int
         members = [other for other in within if (other in promising if other >= rows.start else int(shelf.stories[other]) in stories)]
         expected = {other: alone(shelf, row, other) for other in members if cosine[row, other] > like.candidate}
         assert dict(zip(near.rows.tolist(), near.likeness.tolist(), strict=True)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_measurement_that_failed_leaves_nothing_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, some, others = shelved(60, 1, Likeness()), np.arange(5), np.arange(5, 60)
+    before = shelf.cross(some, others)
+
+    def fails(_: object, __: int) -> object:
+        def product(_: object) -> None:
+            raise MemoryError
+
+        return product
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shelf.measure.grams, "products", fails)
+        with pytest.raises(MemoryError):
+            shelf.cross(some, others)
+    assert shelf.cross(np.arange(5, 10), others).tolist() == shelved(60, 1, Likeness()).cross(np.arange(5, 10), others).tolist()
+    assert shelf.cross(some, others).tolist() == before.tolist()

@@ -101,7 +101,7 @@ def test_a_restart_weighs_the_whole_window_as_one_batch_would() -> None:
     shelf, space = Shelf(None, Likeness()), GramSpace(GramWeights())
     shelf.add(entries, [0] * len(entries))
     rows = space.columns(words)
-    space.window.count([0.0] * len(rows), [columns for columns, _ in rows])
+    space.window.count([columns for columns, _ in rows])
     for number, weights in enumerate(space.weigh(rows)):
         columns, held = shelf.measure.grams.row(number)
         assert columns.tolist() == rows[number][0].tolist()

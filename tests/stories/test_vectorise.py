@@ -18,7 +18,7 @@ from tests.stories.make import item
 def test_a_weight_blends_background_and_window() -> None:
     space = WordSpace(FrequencyTable(1000, {"ship": 100}), WordWeights(background=50))
     columns, tf = space.columns(read_item(item(1, "Ship ship whale")))
-    space.window.count([0.0], [columns])
+    space.window.count([columns])
     weights = space.weigh([(columns, tf)])[0]
     # tf counts a title word twice; N0 = 50, one item in the window
     ship = (1 + math.log(4)) * math.log(52 / (50 * 0.1 + 1 + 0.5))
@@ -28,20 +28,20 @@ def test_a_weight_blends_background_and_window() -> None:
     assert np.linalg.norm(weights) == pytest.approx(1, abs=1e-5)
 
 
-def test_items_leave_the_window_by_their_own_time_in_any_order_of_arrival() -> None:
+def test_what_leaves_the_window_is_counted_no_more() -> None:
     window = Window(4)
-    window.count([30.0, 10.0, 20.0], [np.array([0, 1], np.int32), np.array([1], np.int32), np.array([1, 2], np.int32)])
-    window.forget(20.0)
+    window.count([np.array([0, 1], np.int32), np.array([1], np.int32), np.array([1, 2], np.int32)])
+    window.forget([np.array([1], np.int32)])
     assert (window.documents, window.frequency.tolist()) == (2, [1, 2, 1, 0])
 
 
 def test_forgetting_unused_stems_keeps_the_numbers_of_the_others_in_step() -> None:
     space = WordSpace(None, WordWeights())
     old, _ = space.columns(read_item(item(1, "alpha beta")))
-    space.window.count([1.0], [old])
+    space.window.count([old])
     new, _ = space.columns(read_item(item(2, "beta gamma")))
-    space.window.count([2.0], [new])
-    space.window.forget(1.5)
+    space.window.count([new])
+    space.window.forget([old])
     renumbered = space.forget_unused(np.array([], dtype=np.int32))
     assert space.stems == ["beta", "gamma"]
     assert [space.stems[number] for number in renumbered[new]] == ["beta", "gamma"]
@@ -73,7 +73,7 @@ def test_n_grams_run_across_words_and_title_counts_double() -> None:
 def test_grams_of_each_length_are_columns_of_their_own_and_share_the_unit() -> None:
     space = GramSpace(GramWeights(lengths=(3, 5), bits=20))
     rows = space.columns([read_item(item(1, "harbour strike")), read_item(item(2, "whale"))])
-    space.window.count([0.0, 0.0], [columns for columns, _ in rows])
+    space.window.count([columns for columns, _ in rows])
     for (columns, _), weights in zip(rows, space.weigh(rows), strict=True):
         short = columns < 1 << 20
         assert columns.tolist() == sorted(columns.tolist())
@@ -120,7 +120,7 @@ def test_the_shipped_table_is_what_the_counts_give(language: str) -> None:
 def test_among_the_first_items_of_a_language_what_two_share_weighs_nearly_as_much_as_what_one_says() -> None:
     space = WordSpace(None, WordWeights())
     rows = [space.columns(read_item(item(n, title, language="de"))) for n, title in enumerate(("Hafen Streik", "Hafen Brand"), 1)]
-    space.window.count([0.0, 0.0], [columns for columns, _ in rows])
+    space.window.count([columns for columns, _ in rows])
     first, _ = space.weigh(rows)
     shared, own = (float(first[rows[0][0].tolist().index(space.numbers[stem])]) for stem in ("haf", "streik"))
     assert own > shared > 0.85 * own
