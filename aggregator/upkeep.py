@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,11 +42,14 @@ class Upkeep:
         return copy, store.maintenance.repair(copy)
 
     def backup(self) -> Path:
-        """Copy the database beside itself, named by the day, and keep the newest `daemon.backups` copies."""
-        folder, suffix = self.app.location.data_folder / "backups", self.app.store.maintenance.copy_suffix
-        path = folder / f"aggregator-{self.app.clock():%Y-%m-%d}{suffix}"
-        self.app.store.maintenance.backup(path)
-        for old in sorted(folder.glob(f"aggregator-????-??-??{suffix}"))[: -self.app.settings.daemon.backups]:
+        """Copy the database into the folder `backups` beside it, named as it is and by the day, and keep the newest
+        `daemon.backups` copies of it. Copies of a database on a server are in the data folder."""
+        store = self.app.store
+        beside, suffix = store.path or self.app.location.data_folder / "aggregator", store.maintenance.copy_suffix
+        folder = beside.parent / "backups"
+        path = folder / f"{beside.stem}-{self.app.clock():%Y-%m-%d}{suffix}"
+        store.maintenance.backup(path)
+        for old in sorted(folder.glob(f"{escape(beside.stem)}-????-??-??{suffix}"))[: -self.app.settings.daemon.backups]:
             old.unlink()
         return path
 

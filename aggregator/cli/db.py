@@ -175,7 +175,7 @@ def _span(first: datetime | None, last: datetime | None) -> str:
 def backup(app: App, file: Path | None) -> None:
     """Copy the database to FILE while it is in use, check the copy, then put it in place.
 
-    Without FILE: beside the database, named by the day, of which the newest are kept (setting daemon.backups).
+    Without FILE: in the folder “backups” beside the database, named by the day; the newest are kept (setting daemon.backups).
 
     \b
     Examples:

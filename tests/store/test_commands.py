@@ -147,6 +147,18 @@ def test_a_backup_is_written_where_one_says(database: Path) -> None:
     fails(database, StoreError, "is the database itself", "db", "backup", str(database))
 
 
+def test_backups_by_the_day_are_of_one_database_and_leave_those_of_others_alone(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, other = database.parent / "backups", database.parent / "other.db"
+    monkeypatch.setenv("AGGREGATOR_DAEMON__BACKUPS", "1")
+    folder.mkdir()
+    (folder / "store-2023-12-26.db").write_bytes(b"the copy of the day before")
+    open_store(str(other), now=NOW).close()
+    assert run(other, "db", "backup").stdout == f"{folder / 'other-2023-12-27.db'}\n"
+    assert run(database, "db", "backup").stdout == f"{folder / 'store-2023-12-27.db'}\n"
+    assert sorted(path.name for path in folder.iterdir()) == ["other-2023-12-27.db", "store-2023-12-27.db"]
+    assert run(folder / "store-2023-12-27.db", "items", "export").stdout == run(database, "items", "export").stdout
+
+
 def test_a_vacuum_and_an_upgrade_say_what_they_did(database: Path) -> None:
     assert run(database, "db", "vacuum").stdout.endswith("MB after.\n")
     assert run(database, "db", "upgrade").stdout == f"Nothing to do: the database is at revision {revisions()[-1]}.\n"
