@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 
 from aggregator.feeds.pipes import END, LENGTH, ORDER, REPLY, START
 
@@ -46,11 +45,10 @@ class Nursery:
                 start_new_session=True,  # Ctrl-C is for the main process, which then closes the pool
             )
         self._lock = threading.Lock()
-        self._starting: deque[Child] = deque()
         self._last = 0
 
     def fork(self) -> Child:
-        """A new process; it answers once it is there."""
+        """A new process; what it is asked waits until it is there."""
         with self._lock:
             self._last += 1
             questions, answers = os.pipe(), os.pipe()
@@ -63,30 +61,13 @@ class Nursery:
             finally:
                 os.close(questions[0])
                 os.close(answers[1])
-            child = Child(self, self._last, questions[1], answers[0])
-            self._starting.append(child)
-            return child
+            return Child(self, self._last, questions[1], answers[0])
 
     def end(self, child: Child) -> int:
         """Kill a process and return what it ended with, as subprocess does."""
         with self._lock:
             self._orders.sendall(ORDER.pack(END, child.number))
-            self._hear_of_starts()
-            return self._reply()
-
-    def know(self, child: Child) -> None:
-        """Wait until the child's `pid` is known."""
-        with self._lock:
-            if child in self._starting:
-                self._hear_of_starts()
-
-    def _hear_of_starts(self) -> None:
-        while self._starting:  # replies come in the order of the orders
-            self._starting[0].pid = self._reply()
-            self._starting.popleft()
-
-    def _reply(self) -> int:
-        reply = self._orders.recv(REPLY.size, socket.MSG_WAITALL)
+            reply = self._orders.recv(REPLY.size, socket.MSG_WAITALL)
         if len(reply) < REPLY.size:
             raise ConnectionResetError("the process that forks is gone")
         return int(REPLY.unpack(reply)[0])
@@ -108,10 +89,10 @@ class Nursery:
 
 
 class Child:
-    """One process and the two pipes to it; one thread at a time may `ask`. `pid` is 0 until Nursery.know tells it."""
+    """One process and the two pipes to it; one thread at a time may `ask`."""
 
     def __init__(self, nursery: Nursery, number: int, questions: int, answers: int) -> None:
-        self.number, self.pid, self.served = number, 0, 0
+        self.number, self.served = number, 0
         self._nursery, self._questions, self._answers = nursery, questions, answers
         self._exit: int | None = None
         for pipe in (questions, answers):

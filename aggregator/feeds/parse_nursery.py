@@ -1,6 +1,6 @@
 """EDGE: the process that parser processes are forked from. It has loaded what they need, and never sees a document.
 
-an order (pipes.py) | fork, tell its id   or   kill, wait, tell how it ended        the end of standard input | kill all, end
+an order (pipes.py) | fork   or   kill, wait, tell how it ended        the end of standard input | kill all, end
 
 To load it takes 75 ms of processor time and 25 MB, which the forked share. It is started by Nursery (nursery.py), has one thread, and
 gives the processes their two pipes; standard input is the socket that orders come by.
@@ -35,7 +35,6 @@ def main(memory_bytes: int, cpu_seconds: int) -> None:
             kind, number = ORDER.unpack(message)
             if kind == START:
                 running[number] = _fork(orders, pipes, memory_bytes, cpu_seconds)
-                orders.sendall(REPLY.pack(running[number]))
             else:
                 orders.sendall(REPLY.pack(_end(running.pop(number))))
     except ConnectionError:

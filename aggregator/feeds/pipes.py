@@ -11,7 +11,7 @@ from aggregator.documents import ParsedFeed, Reading, ReadItems
 
 LENGTH = struct.Struct(">Q")
 ORDER, REPLY = struct.Struct(">cQ"), struct.Struct(">q")
-"""To parse_nursery.py and from it: what to do with which process, and its id or what it ended with."""
+"""To parse_nursery.py and from it: what to do with which process, and what it ended with."""
 START, END = b"+", b"-"
 Question = tuple[bytes, dict[str, str], str, Reading | None]
 """To parse_worker.py: body, headers, url, and what normalise needs when items are wanted."""

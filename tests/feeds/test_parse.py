@@ -35,10 +35,20 @@ def parse(parser: GuardedParser, body: bytes, url: str = "https://example.org/fe
 
 
 def processes(parser: GuardedParser) -> list[int]:
-    """The ids of the parser processes."""
-    for child in parser._all:
-        child._nursery.know(child)
-    return [child.pid for child in parser._all]
+    """The ids of the parser processes, once all that were ordered are there."""
+    found: list[int] = []
+    until = time.monotonic() + 30
+    while len(found) != len(parser._all) and time.monotonic() < until:
+        assert parser._nursery is not None
+        found = children(parser._nursery.process.pid)
+    return found
+
+
+def children(process: int) -> list[int]:
+    listed = Path(f"/proc/{process}/task/{process}/children")
+    if listed.exists():
+        return [int(word) for word in listed.read_text().split()]
+    return [int(word) for word in subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True).stdout.split()]
 
 
 def runs(process: int) -> bool:
