@@ -287,7 +287,7 @@ def organising(shared: Path, sizes: list[int]) -> None:
             command = [sys.executable, str(Path(__file__).with_name("speed.py")), str(Path(held, "items")), "--cpu"]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found = json.loads(done.stdout)
-            rate = 1e6 / (found["read_microseconds"] + found["assign_microseconds"])
+            rate = 1e6 / (found["read_microseconds"] + found["weigh_microseconds"] + found["assign_microseconds"])
             figures = f"{rate:9.0f} {rate * 86_400 / 1e6:6.1f} M {found['restore_seconds']:9.1f} {found['peak_bytes'] / 1e9:9.2f}"
             print(f"{size:12,} {figures}", flush=True)
 

@@ -26,6 +26,8 @@ from aggregator.archive import to_item
 from aggregator.model import Item, Membership
 from aggregator.settings import Settings
 from aggregator.stories.engine import StoryEngine
+from aggregator.stories.shelf import Shelf
+from aggregator.stories.state import to_entry
 from aggregator.stories.text import read_item
 
 ADDED, CHUNK = 2000, 250
@@ -89,7 +91,7 @@ def prepare(stream: list[Item], stories: dict[int, int], size: int, path: Path) 
 
 
 def run(path: Path, clock: Callable[[], float] = time.perf_counter) -> dict[str, Any]:
-    """Seconds to restore, median microseconds an item to read and to assign, and this process' size with the items and at most."""
+    """Seconds to restore, median microseconds an item to read, weigh and assign, and this process' size with the items and at most."""
     with path.open("rb") as file:
         members, coming, repeated = pickle.load(file)
     engine = bare_engine()
@@ -97,21 +99,30 @@ def run(path: Path, clock: Callable[[], float] = time.perf_counter) -> dict[str,
     restoring = clock()
     engine.restore(members, [], [], 1 + max(member.story_id for _, member in members), 1)
     restored = clock() - restoring
-    reading, adding = [], []
+    reading, weighing, adding = [], [], []
+    other = Shelf(engine.tables.get("en"), engine.params.likeness)
     for start in range(0, len(coming), CHUNK):
         part = coming[start : start + CHUNK]
         began = clock()
         for item in part:
             read_item(item)
+        read = clock()
+        entries = [to_entry(item) for item in part]
+        made = clock()
+        for first in range(0, len(part), engine.params.batch):
+            batch = entries[first : first + engine.params.batch]
+            other.add(batch, [0] * len(batch))
         between = clock()
         engine.add(part)
-        reading.append((between - began) / len(part))
-        adding.append((clock() - between) / len(part) - reading[-1])
+        reading.append((read - began) / len(part))
+        weighing.append((between - made) / len(part))
+        adding.append((clock() - between) / len(part) - reading[-1] - weighing[-1])
     return {
         "size": len(members),
         "repeated": repeated,
         "restore_seconds": restored,
         "read_microseconds": 1e6 * median(reading),
+        "weigh_microseconds": 1e6 * median(weighing),
         "assign_microseconds": 1e6 * median(adding),
         "items_bytes": before,
         "peak_bytes": _peak(),

@@ -103,7 +103,7 @@ def measure(stream: Rows, sizes: Sequence[int], warm: Evaluation) -> Rows:
 
 def speed_table(measured: Rows) -> Table:
     table = Table(title="Speed and memory by the number of active items", title_justify="left")
-    names = ("active", "texts/s", "assign+repair/s", "time an item", "√window", "restart s", "engine MB", "peak MB")
+    names = ("active", "texts/s", "vectors/s", "assign+repair/s", "time an item", "√window", "restart s", "engine MB", "peak MB")
     for name in names:
         table.add_column(name, justify="right")
     first = measured[0]
@@ -111,6 +111,7 @@ def speed_table(measured: Rows) -> Table:
         table.add_row(
             f"{row['size']:,}{' *' if row['repeated'] else ''}",
             f"{1e6 / row['read_microseconds']:,.0f}",
+            f"{1e6 / row['weigh_microseconds']:,.0f}",
             f"{1e6 / row['assign_microseconds']:,.0f}",
             f"x {row['assign_microseconds'] / first['assign_microseconds']:.2f}",
             f"x {math.sqrt(row['size'] / first['size']):.2f}",
@@ -121,9 +122,9 @@ def speed_table(measured: Rows) -> Table:
     return table
 
 
-NOTES = """texts/s: raw title and summary to words. assign+repair/s: weighing, assigning and repairing once the text is read.
-time an item: against the first row; it must grow less than √window. restart: all active items given back to a new engine, text
-included. engine: what restoring and adding took beyond the items themselves; peak: the whole process, items included.
+NOTES = """texts/s: raw title and summary to words. vectors/s: words to weighted rows. assign+repair/s: the rest, once there are vectors.
+time an item: of assign+repair, against the first row; it must grow less than √window. restart: all active items given back to a
+new engine, text included. engine: what restoring and adding took beyond the items themselves; peak: the whole process, items included.
 * more than the stream holds: repeated, with the words of fewer than one item in a hundred replaced in each repetition."""
 
 

@@ -5,7 +5,7 @@ likeness to items | by story: half the largest, half the mean | >= 0.245 joins t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,7 @@ class StoryScores:
         return {stories[place]: (float(self.sums[place]), maxima[place]) for place in places}
 
 
-def score_stories(stories: Numbers, neighbours: Neighbours, sizes: Callable[[int], int]) -> StoryScores:
+def score_stories(stories: Numbers, neighbours: Neighbours, sizes: Callable[[Sequence[int]], Sequence[int]]) -> StoryScores:
     """Half the largest likeness plus half the mean over *all* members of a story (those that are no neighbours count 0).
 
     `stories[i]` is the story of neighbour i. Measured: the maximum alone chains sagas into one story, the mean alone splits
@@ -55,7 +55,7 @@ def score_stories(stories: Numbers, neighbours: Neighbours, sizes: Callable[[int
     starts = np.concatenate([[0], np.flatnonzero(stories[1:] != stories[:-1]) + 1])
     sums, maxima = np.add.reduceat(values, starts), np.maximum.reduceat(values, starts)
     found = stories[starts]
-    members = np.maximum(np.array(list(map(sizes, found.tolist()))), 1)
+    members = np.maximum(np.array(sizes(found.tolist())), 1)
     return StoryScores(found, sums, maxima, 0.5 * maxima + 0.5 * sums / members)
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aggregator.stories.kernels import Floats
 from aggregator.stories.roster import Numbers
 from aggregator.stories.shelf import Shelf
 from aggregator.stories.split import Matrix, SplitParams, damped, hangs_together, within
 from aggregator.stories.state import Likenesses, StoryState
-from aggregator.stories.vectorise import Floats
 
 _AT_ONCE = 16
 """Members that are compared with all others in one go: of those among them the pairs are looked at twice."""

@@ -241,7 +241,7 @@ class StoryEngine:
 
     def _assign(self, entry: Entry, shelf: Shelf, row: int, near: Neighbours) -> StoryState:
         stories = shelf.stories[near.rows]
-        scores = score_stories(stories, near, self._size)
+        scores = score_stories(stories, near, shelf.roster.sizes)
         home = self._bonds.home(entry, self._states)
         best = self._bonds.best(entry, scores, home)
         score = float(scores.scores[best]) if best is not None else 0.0

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aggregator.stories.kernels import Floats, Ints
 from aggregator.stories.roster import Numbers
-from aggregator.stories.vectorise import Floats, GramWeights, Ints, Row, Rows, Stretches, WordWeights
+from aggregator.stories.vectorise import GramWeights, Part, Row, Rows, WordWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,13 @@ class SharedWords:
     number: Floats
 
 
+_AT_ONCE = 8
+"""Rows whose words are compared with the same others in one pass: nearly all of its time would go into the calls. (Letters take
+as long together as one by one.)"""
+
+
 class _Scratch(local):
-    """One row of zeros a thread, for all languages: 8 MB, and few items touch all its pages. Whoever writes to it clears it."""
+    """A dense vector of a thread, all zero, for all languages: half a megabyte. Whoever writes to it clears it."""
 
     def __init__(self) -> None:
         self._row = np.zeros(0, dtype=np.float32)
@@ -120,7 +126,7 @@ class Measure:
         ends = np.searchsorted(kept, np.cumsum([len(each) for each in others]))
         counts, shared, whole = np.diff(ends, prepend=0), SharedWords(shared.cosine[kept], shared.number[kept]), whole[kept]
         near = np.split(whole, ends[:-1])
-        letters = [self._shared_letters([row], each)[0] for row, each in zip(rows, near, strict=True)]
+        letters = [self._letters_of(row, self.grams.gather(each)) for row, each in zip(rows, near, strict=True)]
         mine = np.repeat(rows, counts)
         factors = self._factors(mine, whole, np.abs(self._times[whole] - self._times[mine]))
         likeness = self._mixed(shared, np.concatenate(letters), factors)
@@ -132,7 +138,7 @@ class Measure:
             return self.cross(others, some).T
         shared = self.shared_words(some, others)
         apart = np.abs(self._times[others] - self._times[some][:, None])
-        likeness = self._mixed(shared, self._shared_letters(some.tolist(), others), self._factors(some[:, None], others, apart))
+        likeness = self._mixed(shared, self._shared_letters(some, others), self._factors(some[:, None], others, apart))
         likeness[(shared.cosine <= self.like.candidate) | (apart > self.like.window_seconds)] = 0
         return likeness
 
@@ -153,57 +159,91 @@ class Measure:
 
     def shared_words(self, some: Numbers, others: Numbers) -> SharedWords:
         """Word cosines of some rows to some others and what they rest on, as matrices."""
-        theirs, weights, stretches = self.words.gather(others)
-        parts = np.empty((len(some), len(theirs)), dtype=np.float32)
-        for place, row in enumerate(some.tolist()):
-            self._look_up(row, theirs, parts[place])
-        parts *= weights
-        return _weighed(parts, stretches)
+        theirs = self.words.gather(others)
+        squares = theirs.squared()
+        found = SharedWords(*np.empty((2, len(some), len(others)), dtype=np.float32))
+        for start in range(0, len(some), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            found.cosine[part], found.number[part] = self._words_of_all(some[part].tolist(), theirs, squares)
+        return found
 
     def _shared_words_each(self, rows: Sequence[int], others: Sequence[Numbers]) -> SharedWords:
         """As `shared_words`, but each row with its own others; end to end."""
-        theirs, weights, stretches = self.words.gather(np.concatenate(others))
-        parts = np.empty(len(theirs), dtype=np.float32)
-        starts = np.append(stretches.starts, len(theirs))[np.cumsum([0, *map(len, others)])].tolist()
-        for row, start, end in zip(rows, starts[:-1], starts[1:], strict=True):
-            self._look_up(row, theirs[start:end], parts[start:end])
-        parts *= weights
-        return _weighed(parts, stretches)
+        theirs = self.words.gather(np.concatenate(others))
+        squares = theirs.squared()
+        found = SharedWords(*np.empty((2, len(theirs.ends) - 1), dtype=np.float32))
+        start = 0
+        for row, each in zip(rows, others, strict=True):
+            end = start + len(each)
+            shared = self._words_of(row, theirs.rows(start, end), squares.rows(start, end))
+            found.cosine[start:end], found.number[start:end] = shared
+            start = end
+        return found
 
-    def _look_up(self, row: int, columns: Numbers, found: Floats) -> None:
-        """A row's weights of some word columns."""
-        if len(self._stems) < self.words.width:
-            self._stems = np.zeros(2 * self.words.width, dtype=np.float32)
-        mine, values = self.words.row(row)
-        # numpy takes places in its own width several times as fast
-        mine = mine.astype(np.int64)
-        self._stems[mine] = values
-        self._stems.take(columns, out=found, mode="clip")
-        self._stems[mine] = 0
+    def _words_of(self, row: int, theirs: Part, squares: Part) -> tuple[Floats, Floats]:
+        """Word cosines of one row to others, and the effective number of shared words."""
+        columns, values = self.words.row(row)
+        stems = self._stem_room()
+        try:
+            stems[columns] = values
+            cosine = theirs.times(stems)
+            stems[columns] = values * values
+            return cosine, _effective(cosine, squares.times(stems))
+        finally:
+            stems[columns] = 0
+
+    def _words_of_all(self, rows: list[int], theirs: Part, squares: Part) -> tuple[Floats, Floats]:
+        """The same for a few rows at once, as matrices."""
+        mine = [self.words.row(row) for row in rows]
+        places = np.concatenate([columns * np.int32(len(rows)) + np.int32(place) for place, (columns, _) in enumerate(mine)])
+        values = np.concatenate([weights for _, weights in mine])
+        room = self._stem_room(len(rows))
+        stems = room.reshape(self.words.width, len(rows))
+        try:
+            room[places] = values
+            cosine = theirs.times(stems).T
+            room[places] = values * values
+            return cosine, _effective(cosine, squares.times(stems).T)
+        finally:
+            room[places] = 0
+
+    def _stem_room(self, rows: int = 1) -> Floats:
+        """A zero for each word column and each of some rows. Whoever writes to it clears it."""
+        room = rows * self.words.width
+        if len(self._stems) < room:
+            self._stems = np.zeros(2 * room, dtype=np.float32)
+        return self._stems[:room]
 
     def parts(self, row: int, other: int) -> tuple[Ints, NDArray[np.float64]]:
         """Word columns that two rows have in common, ascending, and their parts of the cosine."""
+        mine, values = self.words.row(row)
         columns, weights = self.words.row(other)
-        found = np.empty(len(columns), dtype=np.float32)
-        self._look_up(row, columns.astype(np.int64), found)
-        parts = found.astype(np.float64) * weights
+        stems = self._stem_room()
+        try:
+            stems[mine] = values
+            parts = stems[columns].astype(np.float64) * weights
+        finally:
+            stems[mine] = 0
         shared = parts > 0
         return columns[shared], parts[shared]
 
-    def _shared_letters(self, some: Sequence[int], others: Numbers) -> Floats:
-        """Character cosines of some rows to some others."""
+    def _shared_letters(self, some: Numbers, others: Numbers) -> Floats:
+        """Character cosines of some rows to some others, as a matrix."""
+        theirs = self.grams.gather(others)
         found = np.empty((len(some), len(others)), dtype=np.float32)
-        letters = _SCRATCH.row(self.like.grams.columns)
-        product = self.grams.products(others, len(letters))
-        for place, row in enumerate(some):
-            columns, values = self.grams.row(row)
-            mine = columns.astype(np.int64)
-            try:
-                letters[mine] = values
-                found[place] = product(letters)
-            finally:  # it outlives an engine that failed
-                letters[mine] = 0
+        for place, row in enumerate(some.tolist()):
+            found[place] = self._letters_of(row, theirs)
         return found
+
+    def _letters_of(self, row: int, theirs: Part) -> Floats:
+        """Character cosines of one row to others."""
+        columns, values = self.grams.row(row)
+        letters = _SCRATCH.row(self.like.grams.columns)
+        try:
+            letters[columns] = values
+            return theirs.times(letters)
+        finally:  # it outlives an engine that failed
+            letters[columns] = 0
 
     def _factors(self, some: Numbers, others: Numbers, apart: NDArray[np.float64]) -> tuple[Floats, Floats]:
         """What a likeness counts for by time and by feed. `some`, `others` and the seconds `apart` are broadcast."""
@@ -228,13 +268,11 @@ class Measure:
 _ONE = np.ones(1, dtype=np.float32)
 
 
-def _weighed(parts: Floats, stretches: Stretches) -> SharedWords:
-    """From the terms' parts of the cosines, a stretch of the last axis for each pair. Spoils `parts`."""
-    cosine = stretches.sums(parts)
-    np.multiply(parts, parts, out=parts)
-    number = cosine * cosine
-    number /= np.maximum(stretches.sums(parts), np.float32(1e-12))
-    return SharedWords(cosine, number)
+def _effective(cosine: Floats, squares: Floats) -> Floats:
+    """How many words a cosine rests on, from the sum of its parts' squares (SharedWords)."""
+    number: Floats = cosine * cosine
+    number /= np.maximum(squares, np.float32(1e-12))
+    return number
 
 
 def _wider(old: NDArray[Any], room: int) -> NDArray[Any]:

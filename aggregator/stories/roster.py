@@ -34,6 +34,10 @@ class Roster:
         """The rows of each of some stories, which all have some."""
         return list(map(self._rows.__getitem__, stories))
 
+    def sizes(self, stories: Iterable[int]) -> list[int]:
+        """How many rows each of some stories has, which all have some."""
+        return list(map(len, self.members(stories)))
+
     def grow(self, rows: int) -> None:
         """So many more rows, with nobody's story."""
         self.count += rows

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aggregator.stories.frequencies import FrequencyTable
+from aggregator.stories.kernels import Floats
 from aggregator.stories.measure import Likeness, Measure
 from aggregator.stories.postings import WordIndex
 from aggregator.stories.roster import NOBODY, Numbers, Roster
 from aggregator.stories.state import Entry
 from aggregator.stories.text import frame
-from aggregator.stories.vectorise import Floats, GramSpace, WordSpace
+from aggregator.stories.vectorise import GramSpace, WordSpace
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from sys import intern
 
 from aggregator.model import Item, Membership, Story
 from aggregator.stories.copies import publisher_key
+from aggregator.stories.kernels import Floats
 from aggregator.stories.text import ItemWords, read_item
-from aggregator.stories.vectorise import Floats
 from aggregator.stories.view import StoryView, by_time
 
 

@@ -7,7 +7,7 @@ Rows of sparse matrices grow at the end and are compacted when many are dead; me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aggregator.stories.frequencies import FrequencyTable
+from aggregator.stories.kernels import Floats, Ints, multiply, multiply_many, take_rows
 from aggregator.stories.text import SUMMARY_WEIGHT, TITLE_WEIGHT, ItemWords
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-Ints = NDArray[np.int32]
 Numbers = NDArray[np.int64]
-Floats = NDArray[np.float32]
 Row = tuple[Ints, Floats]
 """One sparse row: ascending column numbers and their values."""
 
@@ -60,29 +59,26 @@ class Window:
         self.frequency = self.frequency[columns]
 
 
-_MANY = 40
-"""Rows from which calls that take all of them at once are cheaper than some numpy for each row."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of a sparse matrix, end to end: row r from ends[r] to ends[r + 1]."""
 
+    ends: Ints
+    columns: Ints
+    values: Floats
 
-class Stretches:
-    """Rows that lie end to end, each of its own length; some may be empty."""
+    def times(self, dense: Floats) -> Floats:
+        """Product of each row with a dense vector, or with each column of a dense matrix."""
+        product = multiply if dense.ndim == 1 else multiply_many
+        return product(self.ends, self.columns, self.values, dense)
 
-    def __init__(self, lengths: Numbers) -> None:
-        self.lengths = lengths
-        self.starts: Numbers = lengths.cumsum()
-        self.starts -= lengths
-        self._filled = None if lengths.all() else lengths > 0
+    def rows(self, start: int, end: int) -> Part:
+        """Those from `start` to before `end`, of the same arrays."""
+        return Part(self.ends[start : end + 1], self.columns, self.values)
 
-    def sums(self, values: Floats) -> Floats:
-        """Sum of each stretch of the last axis; empty stretches give 0, which reduceat alone would not."""
-        sums: Floats
-        if self._filled is None:
-            sums = np.add.reduceat(values, self.starts, axis=-1)
-            return sums
-        sums = np.zeros((*values.shape[:-1], len(self.lengths)), dtype=np.float32)
-        if self._filled.any():
-            sums[..., self._filled] = np.add.reduceat(values, self.starts[self._filled], axis=-1)
-        return sums
+    def squared(self) -> Part:
+        """With each value squared."""
+        return Part(self.ends, self.columns, self.values * self.values)
 
 
 class Rows:
@@ -90,11 +86,11 @@ class Rows:
 
     def __init__(self) -> None:
         self.count = 0
-        self._ends = np.zeros(1024, dtype=np.int64)
+        self._ends = np.zeros(1024, dtype=np.int32)
         self._indices = np.zeros(65536, dtype=np.int32)
         self._values = np.zeros(65536, dtype=np.float32)
         self._made: csr_matrix | None = None
-        self._scratch = np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.float32)
+        self._scratch = np.empty(0, np.int32), np.empty(0, np.float32)
         self.width = 0
         """Columns from this one on are in no row."""
 
@@ -115,44 +111,21 @@ class Rows:
         part = slice(int(self._ends[number]), int(self._ends[number + 1]))
         return self._indices[part], self._values[part]
 
-    def gather(self, numbers: NDArray[np.int64]) -> tuple[Numbers, Floats, Stretches]:
-        """Columns and values of some rows end to end, and the stretch of each row."""
-        starts, ends = self._ends[numbers], self._ends[numbers + 1]
-        stretches = Stretches(ends - starts)
-        if 0 < len(numbers) < _MANY:
-            rows = list(map(slice, starts.tolist(), ends.tolist()))
-            columns = np.concatenate([self._indices[row] for row in rows], dtype=np.int64)
-            return columns, np.concatenate([self._values[row] for row in rows]), stretches
-        places = np.repeat(starts - stretches.starts, stretches.lengths)
-        places += np.arange(len(places))
-        return self._indices[places].astype(np.int64), self._values[places], stretches
+    def gather(self, numbers: NDArray[np.int64]) -> Part:
+        """Some rows end to end, to be used before others are gathered."""
+        rows = numbers.astype(np.int32)
+        ends = np.zeros(len(rows) + 1, dtype=np.int32)
+        np.cumsum(self._ends[rows + 1] - self._ends[rows], out=ends[1:])
+        columns, values = self._room(int(ends[-1]))
+        take_rows(self._ends, self._indices, self._values, rows, (columns, values))
+        return Part(ends, columns, values)
 
-    def products(self, numbers: NDArray[np.int64], width: int) -> Callable[[Floats], Floats]:
-        """Multiplies each of some rows with dense vectors of that width, as many as are asked for, before rows are gathered again."""
-        if len(numbers) >= _MANY:
-            matrix = self.matrix(width)[numbers]
-            return lambda dense: matrix @ dense
-        starts, ends = self._ends[numbers], self._ends[numbers + 1]
-        stretches, rows = Stretches(ends - starts), list(map(slice, starts.tolist(), ends.tolist()))
-        columns, values, parts = self._room(int(stretches.lengths.sum()))
-        if rows:
-            np.concatenate([self._indices[row] for row in rows], out=columns)
-            np.concatenate([self._values[row] for row in rows], out=values)
-
-        def product(dense: Floats) -> Floats:
-            # "clip" lets numpy write straight into `out`
-            dense.take(columns, out=parts, mode="clip")
-            return stretches.sums(np.multiply(parts, values, out=parts))
-
-        return product
-
-    def _room(self, length: int) -> tuple[Ints, Floats, Floats]:
-        """Columns, values and their products while rows are multiplied: arrays made anew each time cost a third more."""
+    def _room(self, length: int) -> tuple[Ints, Floats]:
+        """Columns and values of gathered rows: arrays made anew each time cost a third more."""
         if length > len(self._scratch[0]):
-            room = 2 * length
-            self._scratch = np.empty(room, np.int32), np.empty(room, np.float32), np.empty(room, np.float32)
-        columns, values, parts = self._scratch
-        return columns[:length], values[:length], parts[:length]
+            self._scratch = np.empty(2 * length, np.int32), np.empty(2 * length, np.float32)
+        columns, values = self._scratch
+        return columns[:length], values[:length]
 
     def matrix(self, columns: int) -> csr_matrix:
         """All rows, without copying, as a matrix of that width. To be read, and only until rows are added."""
@@ -164,7 +137,7 @@ class Rows:
         end = int(self._ends[self.count])
         self._made = made = csr_matrix(shape, dtype=np.float32)
         # set the arrays directly: the constructor's checks read all of them, every batch
-        made.indptr = self._ends[: self.count + 1].astype(np.int32)
+        made.indptr = self._ends[: self.count + 1]
         made.indices, made.data = self._indices[:end], self._values[:end]
         return made
 
@@ -173,7 +146,7 @@ class Rows:
         kept = self.matrix(columns)[rows]
         self._made = None
         self.count = len(rows)
-        self._ends = np.zeros(max(1024, 2 * self.count), dtype=np.int64)
+        self._ends = np.zeros(max(1024, 2 * self.count), dtype=np.int32)
         self._ends[: self.count + 1] = kept.indptr
         self._indices, self._values = kept.indices.astype(np.int32, copy=False), kept.data.astype(np.float32, copy=False)
 
@@ -294,7 +267,7 @@ class GramWeights:
 
     lengths: tuple[int, ...] = (3, 5)
     k1: float = 1.2
-    bits: int = 20
+    bits: int = 16
     unread: float = COLD
 
     @property
@@ -327,13 +300,19 @@ class GramSpace:
         lengths = np.array([len(text) for text in texts], dtype=np.int64)
         sizes = np.maximum(lengths - n + 1, 0)
         hashes = _rolling("".join(texts), n)[_starts(lengths, sizes)]
-        owner = np.repeat(np.arange(len(texts)) // 2, sizes)
-        weight = np.repeat(np.tile([TITLE_WEIGHT, SUMMARY_WEIGHT], items), sizes)
-        keys, where = np.unique((owner.astype(np.int64) << bits) | (hashes >> np.uint64(64 - bits)).astype(np.int64), return_inverse=True)
-        tf = np.bincount(where, weights=weight, minlength=len(keys))
+        # item, gram, and whether of the title in one number: sorting them is most of the work, and narrow ones sort faster
+        owner = np.repeat(np.arange(len(texts), dtype=np.int64), sizes)
+        keys = (owner >> 1 << (bits + 1)) | ((hashes >> np.uint64(64 - bits)).astype(np.int64) << 1) | (1 - (owner & 1))
+        if items.bit_length() + bits + 1 < 32:
+            keys = keys.astype(np.int32)
+        keys.sort()
+        starts = np.flatnonzero(np.diff(keys >> 1, prepend=-1))
+        titles = np.add.reduceat(keys & 1, starts, dtype=np.int64) if len(starts) else starts
+        tf = SUMMARY_WEIGHT * np.diff(starts, append=len(keys)) + (TITLE_WEIGHT - SUMMARY_WEIGHT) * titles
         saturated = (tf * (k1 + 1) / (tf + k1)).astype(np.float32)
-        ends = np.searchsorted(keys >> bits, np.arange(items + 1))
-        low = ((keys & ((1 << bits) - 1)) + (number << bits)).astype(np.int32)
+        grams = keys[starts] >> 1
+        ends = np.searchsorted(grams >> bits, np.arange(items + 1))
+        low = (grams & ((1 << bits) - 1)).astype(np.int32) + np.int32(number << bits)
         return [(low[a:b], saturated[a:b]) for a, b in pairwise(ends.tolist())]
 
     def weigh(self, batch: Sequence[Row]) -> list[Floats]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
 import pytest
 
+from aggregator.stories.kernels import Floats
 from aggregator.stories.measure import Likeness
 from aggregator.stories.shelf import Shelf
 from aggregator.stories.state import to_entry
+from aggregator.stories.vectorise import Part
 from tests.stories.make import item
 
 WORDS = [f"{a}{b}" for a in ("bor", "kal", "mun", "tir") for b in ("dan", "fex", "gol", "hup", "jim")]
@@ -57,18 +60,19 @@ def test_neighbours_are_the_members_of_stories_with_a_promising_member(seed: int
         assert dict(zip(near.rows.tolist(), near.likeness.tolist(), strict=True)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_measurement_that_failed_leaves_nothing_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("made", range(4))
+def test_a_measurement_that_failed_leaves_nothing_to_the_next_one(monkeypatch: pytest.MonkeyPatch, made: int) -> None:
     shelf, some, others = shelved(60, 1, Likeness()), np.arange(5), np.arange(5, 60)
     before = shelf.cross(some, others)
+    products, times = itertools.count(), Part.times
 
-    def fails(_: object, __: int) -> object:
-        def product(_: object) -> None:
+    def fails(part: Part, dense: Floats) -> Floats:
+        if next(products) >= made:
             raise MemoryError
-
-        return product
+        return times(part, dense)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shelf.measure.grams, "products", fails)
+        patch.setattr(Part, "times", fails)
         with pytest.raises(MemoryError):
             shelf.cross(some, others)
     assert shelf.cross(np.arange(5, 10), others).tolist() == shelved(60, 1, Likeness()).cross(np.arange(5, 10), others).tolist()
