@@ -1,7 +1,10 @@
-"""EDGE: one HTTP/1.1 connection: requests and their answers, one after the other, by h11 over a stream.
+"""EDGE: one HTTP/1.1 connection: requests and their answers, one after the other, over a stream.
 
-h11 knows the protocol. httpcore2's own connection around it is made to be shared, by any kind of loop and watched; ours belongs to one
-request at a time, and without that a short answer takes three quarters of the processor time.
+    request | its head: plain (plainhttp.py), else by h11 | what comes: a plain 304, else by h11 | Answer | body
+
+h11 knows the protocol; but it took a quarter of the processor time of a poll, and most polls are answered by a few plain lines. So it is
+called when anything else comes, with all that came. httpcore2's own connection around it is made to be shared, by any kind of loop and
+watched; ours belongs to one request at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from typing import Any
 
 import h11
 import httpcore2
+
+from aggregator.feeds import plainhttp
 
 _READ_BYTES = 65_536
 _HEADER_BYTES = 100 * 1024
@@ -41,69 +46,85 @@ class HttpConnection:
 
     def __init__(self, stream: httpcore2.AsyncNetworkStream, keep_seconds: float) -> None:
         self._stream, self._keep_seconds = stream, keep_seconds
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEADER_BYTES)
+        self._h11: h11.Connection | None = None
+        """What reads the answer under way, unless it is a plain one."""
+        self._is_plain = False
         self._expires_at: float | None = None
         self.came = False
 
     async def ask(self, request: httpcore2.Request) -> Answer:
         """Raises what httpcore2 raises; then, as whenever the asking is stopped, the connection is closed."""
-        self._expires_at, self.came = None, False
+        self._h11, self._is_plain, self._expires_at, self.came = None, False, None, False
         try:
             await self._send(request)
-            response = await self._response()
+            return await self._answer(request)
         except BaseException:
             await self.aclose()
             raise
-        return Answer(
-            response.status_code, response.headers.raw_items(), {"reason_phrase": response.reason, "network_stream": self._stream}, self
-        )
 
     async def _send(self, request: httpcore2.Request) -> None:
-        try:
-            head = self._h11.send(h11.Request(method=request.method, target=request.url.target, headers=request.headers))
-        except h11.LocalProtocolError as error:
-            raise httpcore2.LocalProtocolError(str(error)) from error
-        rest = self._h11.send(h11.EndOfMessage())
+        head = plainhttp.request_head(request.method, request.url.target, request.headers)
+        if head is None:
+            self._h11, head = _by_h11(request)
         with contextlib.suppress(httpcore2.WriteError):  # a server may refuse in the middle of a request, and still say why
-            await self._stream.write((head or b"") + (rest or b""))
+            await self._stream.write(head)
 
-    async def _response(self) -> h11.Response:
+    async def _answer(self, request: httpcore2.Request) -> Answer:
+        if self._h11 is None:
+            data = await self._read()
+            if (plain := plainhttp.read_not_modified(data)) is not None:
+                self._is_plain = True
+                return Answer(304, plain.headers, {"reason_phrase": plain.reason, "network_stream": self._stream}, self)
+            self._h11, _ = _by_h11(request)
+            self._receive(self._h11, data)
+        response = await self._response(self._h11)
+        extensions = {"reason_phrase": response.reason, "network_stream": self._stream}
+        return Answer(response.status_code, response.headers.raw_items(), extensions, self)
+
+    async def _response(self, protocol: h11.Connection) -> h11.Response:
         while True:
-            event = await self._event()
+            event = await self._event(protocol)
             if isinstance(event, h11.Response):
                 return event
             if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
                 raise httpcore2.RemoteProtocolError("the server changes to a protocol that nobody asked for")
 
     async def body(self) -> AsyncGenerator[bytes, None]:
+        if self._h11 is None:
+            return
         try:
-            while isinstance(event := await self._event(), h11.Data):
+            while isinstance(event := await self._event(self._h11), h11.Data):
                 yield bytes(event.data)
         except BaseException:
             await self.finish()
             raise
 
-    async def _event(self) -> h11.Event | type[h11.PAUSED]:
+    async def _event(self, protocol: h11.Connection) -> h11.Event | type[h11.PAUSED]:
         while True:
             try:
-                event = self._h11.next_event()
+                event = protocol.next_event()
             except h11.RemoteProtocolError as error:
                 raise httpcore2.RemoteProtocolError(str(error)) from error
             if event is not h11.NEED_DATA:
                 return event  # type: ignore[return-value]  # the type checker does not narrow by identity
-            data = await self._stream.read(_READ_BYTES)
-            if data:
-                self.came = True
-            elif self._h11.their_state == h11.SEND_RESPONSE:
-                raise httpcore2.RemoteProtocolError("Server disconnected without sending a response.")
-            self._h11.receive_data(data)
+            self._receive(protocol, await self._read())
+
+    async def _read(self) -> bytes:
+        data = await self._stream.read(_READ_BYTES)
+        if data:
+            self.came = True
+        return data
+
+    def _receive(self, protocol: h11.Connection, data: bytes) -> None:
+        if not data and protocol.their_state == h11.SEND_RESPONSE:
+            raise httpcore2.RemoteProtocolError("Server disconnected without sending a response.")
+        protocol.receive_data(data)
 
     async def finish(self) -> None:
         """After an answer: ready for the next request when it was read to its end, else closed."""
         if self._expires_at is not None:
             return
-        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
-            self._h11.start_next_cycle()
+        if self._is_plain or (self._h11 is not None and _is_over(self._h11)):
             self._expires_at = time.monotonic() + self._keep_seconds
         else:
             await self.aclose()
@@ -118,6 +139,21 @@ class HttpConnection:
     async def aclose(self) -> None:
         self._expires_at = None
         await self._stream.aclose()
+
+
+def _by_h11(request: httpcore2.Request) -> tuple[h11.Connection, bytes]:
+    """A protocol that has sent the request, and what that is on the wire."""
+    protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEADER_BYTES)
+    try:
+        head = protocol.send(h11.Request(method=request.method, target=request.url.target, headers=request.headers))
+    except h11.LocalProtocolError as error:
+        raise httpcore2.LocalProtocolError(str(error)) from error
+    return protocol, (head or b"") + (protocol.send(h11.EndOfMessage()) or b"")
+
+
+def _is_over(protocol: h11.Connection) -> bool:
+    """Whether request and answer have ended, both sides would go on, and nothing came after the answer: that nobody has asked for."""
+    return protocol.our_state is h11.DONE and protocol.their_state is h11.DONE and not protocol.trailing_data[0]
 
 
 async def connect(

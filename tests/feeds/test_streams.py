@@ -97,6 +97,15 @@ def test_what_comes_unasked_on_an_idle_connection_is_never_taken_for_an_answer()
     assert run(answer, work).connections == 2
 
 
+@pytest.mark.parametrize("first", [b"HTTP/1.1 304 Not Modified\r\nETag: a\r\n\r\n", reply(body=b"x")], ids=["304", "200"])
+def test_what_comes_together_with_an_answer_is_never_taken_for_the_next_one(first: bytes) -> None:
+    async def work(network: Network, server: Server) -> None:
+        for _ in range(2):
+            assert await body_of(network, server.url + "/") in (b"", b"x")
+
+    assert run(sends(first + reply(body=b"smuggled")), work).connections == 2
+
+
 def test_connections_are_not_shared_between_those_that_may_be_private_and_those_that_may_not() -> None:
     async def both() -> int:
         async with serving(sends(reply(body=b"x"))) as server:
