@@ -11,7 +11,8 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
 from typing import Any
 
 import httpcore2
@@ -88,7 +89,8 @@ def _mark_seen(answer: asyncio.Future[list[str]]) -> None:
 
 _KEEP_SECONDS = 5.0
 _BROKEN = (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError)
-_Place = tuple[bool, httpcore2.Origin]
+_Place = tuple[bool, bytes, bytes, int | None]
+"""Whether it may be private; scheme, host and port."""
 
 
 class Network:
@@ -122,31 +124,29 @@ class Network:
         """What `host` leads to: "public" when any of its addresses is, else "private" when any is. Raises NameUnknownError."""
         return _kind_of(await self._resolver.addresses(host))
 
-    @asynccontextmanager
-    async def send(
+    def send(
         self, request: httpcore2.Request, *, private: bool, proxy: str | None = None
-    ) -> AsyncIterator[httpcore2.Response | Answer]:
+    ) -> AbstractAsyncContextManager[httpcore2.Response | Answer]:
         """The answer to a request, its body not read yet. Raises what httpcore2 raises, NameUnknownError and AddressRefusedError.
 
         Only public addresses are connected to, and with `private` also private ones; connections are never shared between the two.
         Through a `proxy` (http, https or socks5 URL, user:password@ allowed) only the proxy's address is judged.
         """
         if proxy is not None:
-            response = await self._proxy_pool(proxy).handle_async_request(request)
-            try:
-                yield response
-            finally:
-                await response.aclose()
-            return
-        place = (private, request.url.origin)
-        answer = await self._ask(place, request)
-        try:
-            yield answer
-        finally:
-            await answer.aclose()
-            await self._keep(place, answer.connection)
+            return self._send_through(proxy, request)
+        url = request.url
+        return _Asking(self, (private, url.scheme, url.host, url.port), request)
 
-    async def _ask(self, place: _Place, request: httpcore2.Request) -> Answer:
+    @asynccontextmanager
+    async def _send_through(self, proxy: str, request: httpcore2.Request) -> AsyncIterator[httpcore2.Response]:
+        response = await self._proxy_pool(proxy).handle_async_request(request)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def ask(self, place: _Place, request: httpcore2.Request) -> Answer:
+        """Over a kept connection, else a new one; whoever asks is to `keep` it."""
         kept = await self._kept(place)
         if kept is not None:
             try:
@@ -155,10 +155,10 @@ class Network:
                 if kept.came:  # a part of an answer is an answer, and nothing is asked twice
                     raise
                 # a kept connection that the server closed at this very moment says nothing about the server: ask once anew
-        private, origin = place
+        origin = request.url.origin
         context = self._certificates() if origin.scheme == b"https" else None
         seconds = request.extensions.get("timeout", {}).get("connect")
-        connection = await connect(origin, self._backends[private], context, seconds, _KEEP_SECONDS)
+        connection = await connect(origin, self._backends[place[0]], context, seconds, _KEEP_SECONDS)
         return await connection.ask(request)
 
     async def _kept(self, place: _Place) -> HttpConnection | None:
@@ -170,7 +170,7 @@ class Network:
             await connection.aclose()
         return None
 
-    async def _keep(self, place: _Place, connection: HttpConnection) -> None:
+    async def keep(self, place: _Place, connection: HttpConnection) -> None:
         """For the next request; of too many the one that was idle longest is closed."""
         if not connection.is_idle():
             return
@@ -206,6 +206,21 @@ class Network:
         self._idle.clear()
         self._proxies.clear()
         self._resolver.close()
+
+
+class _Asking(AbstractAsyncContextManager[Answer]):
+    """A request and its answer. A context manager by hand: as a generator it took twice the time."""
+
+    def __init__(self, network: Network, place: _Place, request: httpcore2.Request) -> None:
+        self._network, self._place, self._request = network, place, request
+
+    async def __aenter__(self) -> Answer:
+        self._answer = await self._network.ask(self._place, self._request)
+        return self._answer
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        await self._answer.aclose()
+        await self._network.keep(self._place, self._answer.connection)
 
 
 def _kind_of(addresses: list[str]) -> Kind:
