@@ -18,9 +18,11 @@ class ProgramClock:
         self.speed = speed if start is not None else 1.0
         self._began_real = datetime.now(UTC)
         self._began = start.astimezone(UTC) if start is not None else self._began_real
+        self._differs = start is not None
 
     def __call__(self) -> datetime:
-        return self.of_real(datetime.now(UTC))
+        now = datetime.now(UTC)
+        return self.of_real(now) if self._differs else now
 
     def of_real(self, moment: datetime) -> datetime:
         """Program time at a moment of the machine's clock."""

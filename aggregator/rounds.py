@@ -59,7 +59,8 @@ class Round:
         fetcher = HttpFetcher(_limits(settings), Network(), gate, make_secrets(self.environ, self.folder), clock=self.clock)
         schedule = ScheduleLimits(interval_seconds=settings.interval, slow_seconds=settings.max_interval)
         try:
-            await gate.expect(hosts_to_hold(due, spaced=settings.host_delay is not None or settings.host_connections is not None))
+            if self.turns is not None:
+                await gate.expect(hosts_to_hold(due, spaced=settings.host_delay is not None or settings.host_connections is not None))
             yield Ingest(fetcher, self.parser(), feeds, self.store.items, schedule, random.random, backlog)
         finally:
             await fetcher.aclose()

@@ -45,6 +45,7 @@ _PERMANENT = (301, 308)
 _SECRET_SCHEME = re.compile(r"(?:bearer|basic|token|digest|apikey) \S", re.IGNORECASE)
 _BREATH = 256  # chunks of one byte come 10,000 to a packet; others and the deadline must get their turn in between
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
+_UNSENDABLE = re.compile(r"[\r\n\0]")
 
 log = logging.getLogger(__name__)
 
@@ -234,9 +235,8 @@ class HttpFetcher:
             if poll.authorization:
                 headers["authorization"] = poll.authorization
             headers |= {name.lower(): value for name, value in feed.headers.items()}
-        for name, value in headers.items():
-            if not _HEADER_NAME.fullmatch(name) or re.search(r"[\r\n\0]", value):
-                raise UnusableError(f"The header “{name[:60]}” of this feed cannot be sent; correct its headers, user_agent or auth.")
+        if (bad := _unsendable(headers)) is not None:
+            raise UnusableError(f"The header “{bad[:60]}” of this feed cannot be sent; correct its headers, user_agent or auth.")
         host = {} if "host" in headers else {"host": poll.url.netloc}
         return [(name.encode("ascii"), _header_bytes(value)) for name, value in (host | headers).items()]
 
@@ -455,6 +455,13 @@ def _header_bytes(value: str) -> bytes:
         return value.encode("latin-1")
     except UnicodeEncodeError:
         return value.encode("utf-8")
+
+
+def _unsendable(headers: Mapping[str, str]) -> str | None:
+    """The name of the first header that would not be one line of its own."""
+    if not _UNSENDABLE.search("".join(headers.values())) and all(map(_HEADER_NAME.fullmatch, headers)):
+        return None
+    return next(name for name, value in headers.items() if not _HEADER_NAME.fullmatch(name) or _UNSENDABLE.search(value))
 
 
 def _trusted(home: WebAddress, url: WebAddress) -> bool:

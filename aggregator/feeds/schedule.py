@@ -68,11 +68,11 @@ def may_force(feed: Feed, state: FeedState, now: datetime) -> bool:
 
 
 def next_poll(
-    feed: Feed, state: FeedState, fetched: Fetched, hints: PollHints, now: datetime, limits: ScheduleLimits, jitter: float
+    feed: Feed, items_per_day: float | None, fetched: Fetched, hints: PollHints, now: datetime, limits: ScheduleLimits, jitter: float
 ) -> tuple[datetime, str]:
-    """The moment after a success and the reason in a short phrase. `state.validators` and `.items_per_day` are those after the poll.
+    """The moment after a success and the reason in a short phrase.
 
-    `hints` are the document's; the server's max-age comes from `fetched`. `jitter` in [0, 1).
+    `hints` are the document's; validators and the server's max-age come from `fetched`. `jitter` in [0, 1).
     """
     # in the order of rank: of equal waits the first gives the reason
     said = [
@@ -80,7 +80,7 @@ def next_poll(
         (min(float(hints.ttl_seconds or 0), limits.ttl_cap_seconds), "the feed asks to be read every {} (ttl)"),
         (min(float(hints.update_period_seconds or 0), limits.ttl_cap_seconds), "the feed says it is updated every {} (sy:updatePeriod)"),
     ]
-    usual = _usual(feed, state, limits, stated=any(seconds > 0 for seconds, _ in said))
+    usual = _usual(feed, items_per_day, fetched, limits, stated=any(seconds > 0 for seconds, _ in said))
     seconds, reason = max([*said, usual], key=lambda pair: pair[0])
     moment = now + timedelta(seconds=seconds + _added(seconds, limits, jitter))
     allowed = after_skips(moment, hints)
@@ -89,13 +89,13 @@ def next_poll(
     return moment, reason.format(spell_seconds(int(seconds)))
 
 
-def _usual(feed: Feed, state: FeedState, limits: ScheduleLimits, *, stated: bool) -> tuple[float, str]:
+def _usual(feed: Feed, items_per_day: float | None, fetched: Fetched, limits: ScheduleLimits, *, stated: bool) -> tuple[float, str]:
     """The interval that holds when neither server nor feed ask for a longer one."""
     if feed.interval_seconds is not None:
         return float(feed.interval_seconds), "every {}, as set for this feed"
-    if state.validators is None and not stated:
+    if fetched.validators is None and not stated:
         return max(limits.unconditional_seconds, limits.interval_seconds), "every {}: the server gives nothing to ask for changes with"
-    slow = _slow_seconds(state.items_per_day, limits)
+    slow = _slow_seconds(items_per_day, limits)
     if slow > limits.interval_seconds:
         return slow, "every {}: it seldom has something new"
     return limits.interval_seconds, "every {}"
@@ -116,6 +116,8 @@ def _added(seconds: float, limits: ScheduleLimits, jitter: float) -> float:
 
 def after_skips(moment: datetime, hints: PollHints) -> datetime:
     """`moment`, or the first full hour (GMT) after it that skipHours and skipDays leave free; a feed that leaves none is not obeyed."""
+    if not hints.skip_hours and not hints.skip_days:
+        return moment
     hours = {hour % 24 for hour in hints.skip_hours if 0 <= hour <= 24}  # RSS 0.91 counts to 24
     days = {day.strip().lower() for day in hints.skip_days} & set(_DAYS)
     if len(hours) == 24 or len(days) == 7:
@@ -161,7 +163,9 @@ def after_success(
     hints = parsed.hints if parsed else state.hints
     if hints.max_age_seconds != fetched.max_age_seconds:  # to replace a field takes as long as to parse an answer's head
         hints = replace(hints, max_age_seconds=fetched.max_age_seconds)
-    learned = replace(
+    rate = document.get("items_per_day", state.items_per_day)
+    poll_at, reason = next_poll(feed, rate, fetched, hints, now, limits, jitter)
+    return replace(
         state,
         url=feed.url,
         fetch_url=fetched.permanent_url or (state.fetch_url if state.url == feed.url else feed.url),
@@ -170,6 +174,8 @@ def after_success(
         body_hash=fetched.body_hash or state.body_hash,
         last_attempt_at=fetched.at,
         last_success_at=now,
+        next_poll_at=poll_at,
+        reason=reason,
         error=None,
         error_since_at=None,
         streak=0,
@@ -177,8 +183,6 @@ def after_success(
         gone=False,
         **document,
     )
-    poll_at, reason = next_poll(feed, learned, fetched, hints, now, limits, jitter)
-    return replace(learned, next_poll_at=poll_at, reason=reason)
 
 
 def _of_document(state: FeedState, parsed: ParsedFeed, now: datetime) -> dict[str, Any]:
