@@ -109,13 +109,22 @@ _SAME_IN_FEED = tuple(
 LEARNED_COLUMNS = (*_SAME_IN_FEED, "etag", "last_modified", "validators_at")
 
 
+def _places(names: Sequence[str]) -> Callable[[Row[Any]], tuple[Any, ...]]:
+    """What picks these columns from a whole row of `feeds`."""
+    return itemgetter(*map(t.feeds.columns.keys().index, names))
+
+
+_STATE = tuple(FeedState.__dataclass_fields__)
+_MIDDLE = _STATE.index("validators")
+_before_validators, _after_validators = _places(_STATE[:_MIDDLE]), _places(_STATE[_MIDDLE + 1 :])
+_validators = _places(("etag", "last_modified", "validators_at"))
+
+
 def feed_state_of(row: Row[Any]) -> FeedState:
-    found = row._mapping
-    validators = None
-    if found["validators_at"] is not None:
-        validators = Validators(found["etag"], found["last_modified"], found["validators_at"])
-    fixed = {name: found[name] for name in ("id", "name", "url", "created_at", "subscribed")}
-    return FeedState(validators=validators, **fixed, **{name: found[name] for name in _SAME_IN_FEED})
+    """The state in a whole row of `feeds`; by position, since by name it took twice the time."""
+    etag, last_modified, stored_at = _validators(row)
+    validators = None if stored_at is None else Validators(etag, last_modified, stored_at)
+    return FeedState(*(*_before_validators(row), validators, *_after_validators(row)))
 
 
 def learned_columns(state: FeedState) -> dict[str, Any]:

@@ -25,8 +25,12 @@ class Moment(TypeDecorator[datetime]):
         since = value - _EPOCH
         return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: int | None, dialect: Dialect | None = None) -> datetime | None:
         return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:
+        """The very method: what is put around it takes as long again."""
+        return self.process_result_value
 
 
 class Record(TypeDecorator[Any]):
