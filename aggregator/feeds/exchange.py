@@ -146,9 +146,10 @@ def _by_h11(request: httpcore2.Request) -> tuple[h11.Connection, bytes]:
     protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEADER_BYTES)
     try:
         head = protocol.send(h11.Request(method=request.method, target=request.url.target, headers=request.headers))
+        end = protocol.send(h11.EndOfMessage())  # refused where the headers announce a body
     except h11.LocalProtocolError as error:
         raise httpcore2.LocalProtocolError(str(error)) from error
-    return protocol, (head or b"") + (protocol.send(h11.EndOfMessage()) or b"")
+    return protocol, (head or b"") + (end or b"")
 
 
 def _is_over(protocol: h11.Connection) -> bool:

@@ -571,6 +571,14 @@ def test_credentials_in_the_url_become_basic_auth_and_are_never_shown() -> None:
     assert "s%40fe" not in repr(fetched)
 
 
+@pytest.mark.parametrize("headers", [{"Content-Length": "5"}, {"Transfer-Encoding": "gzip"}, {"X-Key": "a\r\nb"}], ids=repr)
+def test_headers_that_cannot_be_sent_are_a_failure_whose_sentence_says_so(headers: dict[str, str]) -> None:
+    (fetched,), server = poll(sends(reply(body=BODY)), headers=headers)
+    assert fetched.outcome == "failed"
+    assert "cannot be sent" in (fetched.error or "")
+    assert not server.asked
+
+
 def test_auth_headers_and_user_agent_of_the_feed_are_sent() -> None:
     environ = {"TOKEN": "Bearer abc"}
     _, server = poll(sends(reply(body=BODY)), auth="env:TOKEN", headers={"X-Key": "ключ"}, user_agent="mine/1", environ=environ)
