@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from glob import escape
@@ -37,21 +38,26 @@ class Upkeep:
         path, store = self.app.store.path, self.app.store
         if path is None and store.in_memory:
             return None, store.maintenance.repair(None)
-        beside = path or self.app.location.data_folder / "backups" / f"aggregator{store.maintenance.copy_suffix}"
+        beside = path or self._beside().parent / "backups" / self._beside().name
         copy = beside.with_name(f"{beside.name}.before-repair-{self.app.clock():%Y%m%dT%H%M%SZ}")
         return copy, store.maintenance.repair(copy)
 
     def backup(self) -> Path:
         """Copy the database into the folder `backups` beside it, named as it is and by the day, and keep the newest
-        `daemon.backups` copies of it. Copies of a database on a server are in the data folder."""
-        store = self.app.store
-        beside, suffix = store.path or self.app.location.data_folder / "aggregator", store.maintenance.copy_suffix
+        `daemon.backups` copies of it. Copies of a database on a server are in the data folder, under its address."""
+        beside, suffix = self._beside(), self.app.store.maintenance.copy_suffix
         folder = beside.parent / "backups"
         path = folder / f"{beside.stem}-{self.app.clock():%Y-%m-%d}{suffix}"
-        store.maintenance.backup(path)
+        self.app.store.maintenance.backup(path)
         for old in sorted(folder.glob(f"{escape(beside.stem)}-????-??-??{suffix}"))[: -self.app.settings.daemon.backups]:
             old.unlink()
         return path
+
+    def _beside(self) -> Path:
+        """The file of the database; for one on a server a file in the data folder that is named by its address."""
+        store = self.app.store
+        address = re.sub(r"[^\w.]+", "-", store.name.removeprefix("postgresql://")).strip("-.")
+        return store.path or self.app.location.data_folder / f"{address or 'aggregator'}{store.maintenance.copy_suffix}"
 
     def move_to(self, target: App, progress: Callable[[int, int], None] | None = None) -> Moved:
         """Copy everything into another, empty database. Raises StoreError, and LockedError while the daemon runs on either."""

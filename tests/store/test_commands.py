@@ -6,14 +6,18 @@ import gzip
 import json
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from click.testing import CliRunner, Result
 
+from aggregator.app import App
 from aggregator.cli.main import cli
 from aggregator.errors import AggregatorError, ArchiveError, NotFoundError, StoreError, UsageError
 from aggregator.store.opening import open_store
 from aggregator.store.schema import revisions
+from aggregator.upkeep import Upkeep
 from tests.store.make import HOUR, NOW, group, item, poll
 from tests.store.test_archive import line
 
@@ -157,6 +161,49 @@ def test_backups_by_the_day_are_of_one_database_and_leave_those_of_others_alone(
     assert run(database, "db", "backup").stdout == f"{folder / 'store-2023-12-27.db'}\n"
     assert sorted(path.name for path in folder.iterdir()) == ["other-2023-12-27.db", "store-2023-12-27.db"]
     assert run(folder / "store-2023-12-27.db", "items", "export").stdout == run(database, "items", "export").stdout
+
+
+class _Server:
+    """What Upkeep asks of a store on a server; its copies are empty files."""
+
+    path, in_memory = None, False
+
+    def __init__(self, name: str) -> None:
+        self.name, self.maintenance = name, self
+        self.copy_suffix = ".dump"
+
+    def backup(self, path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+    def repair(self, copy: Path) -> list[str]:
+        self.backup(copy)
+        return []
+
+
+def test_copies_of_databases_on_servers_do_not_take_each_others_place(tmp_path: Path) -> None:
+    names = ["postgresql://me@db.example.org:5432/news", "postgresql://me@db.example.org:5432/sports", "postgresql:///news"]
+    for name in names:
+        app = SimpleNamespace(
+            store=_Server(name),
+            location=SimpleNamespace(data_folder=tmp_path),
+            settings=SimpleNamespace(daemon=SimpleNamespace(backups=1)),
+            clock=lambda: NOW,
+        )
+        (tmp_path / "backups").mkdir(exist_ok=True)
+        yesterday = Upkeep(cast(App, app)).backup()
+        yesterday.rename(yesterday.with_name(yesterday.name.replace("12-27", "12-26")))
+        Upkeep(cast(App, app)).backup()
+        Upkeep(cast(App, app)).repair()
+    found = sorted(path.name for path in (tmp_path / "backups").iterdir())
+    assert found == [
+        "me-db.example.org-5432-news-2023-12-27.dump",
+        "me-db.example.org-5432-news.dump.before-repair-20231227T120000Z",
+        "me-db.example.org-5432-sports-2023-12-27.dump",
+        "me-db.example.org-5432-sports.dump.before-repair-20231227T120000Z",
+        "news-2023-12-27.dump",
+        "news.dump.before-repair-20231227T120000Z",
+    ]
 
 
 def test_a_vacuum_and_an_upgrade_say_what_they_did(database: Path) -> None:
