@@ -221,12 +221,13 @@ class StoryStore(Protocol):
 
     def coverage(self, from_at: datetime, to_at: datetime, *, by: str = "published") -> list[Coverage]:
         """Every story with at least one item whose published_at (by="arrived": arrived_at) lies in (from_at, to_at], each
-        with *all* its members published (or arrived) up to to_at. For days pass from_at one microsecond before midnight."""
+        with *all* its members published (or arrived) up to to_at. For days pass from_at one microsecond before midnight.
+        Items come without markup, memberships without `nearest` and `terms`."""
         ...
 
     def coverage_of_new(self, after_item: int | None, from_at: datetime) -> tuple[int, list[Coverage]]:
         """The newest item of which all older ones are in a story, and every story with an item in (after_item, that one], each
-        with all its members up to that one. `after_item` None: instead those that arrived after `from_at`."""
+        with all its members up to that one, as in `coverage`. `after_item` None: instead those that arrived after `from_at`."""
         ...
 
     def story(self, story_id: int) -> Coverage:
@@ -248,7 +249,7 @@ class StoryStore(Protocol):
         ...
 
     def topics_named(self, ids: Collection[int]) -> dict[int, Topic]:
-        """By id; unknown ids are left out."""
+        """By id, without their profiles; unknown ids are left out."""
         ...
 
     def topic(self, topic_id: int) -> tuple[Topic, list[Story]]: ...

@@ -86,6 +86,15 @@ def membership_of(row: Sequence[Any]) -> Membership:
     return Membership(*row)
 
 
+_OUTLINE = tuple(name for name in Membership.__dataclass_fields__ if name not in ("nearest", "terms"))
+OUTLINE_FIELDS = tuple(t.memberships.c[name] for name in _OUTLINE)
+
+
+def outline_of(row: Sequence[Any]) -> Membership:
+    """The membership in a row of OUTLINE_FIELDS, without its reasons."""
+    return Membership(**dict(zip(_OUTLINE, row, strict=True)))
+
+
 STORY_FIELDS = tuple(t.stories.c[name] for name in Story.__dataclass_fields__)
 
 
@@ -98,6 +107,15 @@ TOPIC_FIELDS = tuple(t.topics.c[name] for name in Topic.__dataclass_fields__)
 
 def topic_of(row: Sequence[Any]) -> Topic:
     return Topic(*row)
+
+
+_NAMED = tuple(name for name in Topic.__dataclass_fields__ if name != "profile")
+TOPIC_NAMES = tuple(t.topics.c[name] for name in _NAMED)
+
+
+def topic_named(row: Sequence[Any]) -> Topic:
+    """The topic in a row of TOPIC_NAMES, without its profile."""
+    return Topic(**dict(zip(_NAMED, row, strict=True)))
 
 
 _SAME_IN_FEED = tuple(

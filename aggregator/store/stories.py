@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, Table, func, select, union, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, select, union, update
 
 from aggregator.errors import NotFoundError
 from aggregator.model import Coverage, Item, Membership, Story, StoryChanges, Topic
@@ -19,8 +19,10 @@ from aggregator.store.rows import (
     ITEM_FIELDS,
     ITEMS_WITH_FEEDS,
     MEMBERSHIP_FIELDS,
+    OUTLINE_FIELDS,
     STORY_FIELDS,
     TOPIC_FIELDS,
+    TOPIC_NAMES,
     chunks,
     columns_of,
     counter,
@@ -28,9 +30,11 @@ from aggregator.store.rows import (
     item_of,
     item_with_html,
     membership_of,
+    outline_of,
     pairs,
     raise_counter,
     story_of,
+    topic_named,
     topic_of,
     upsert,
 )
@@ -117,7 +121,7 @@ class Stories:
             .where(moment > from_at, moment <= to_at)
         )
         with self._db.reading() as connection:
-            return _coverages(connection, touched, lambda query: query.where(moment <= to_at))
+            return _outlines(connection, touched, moment <= to_at)
 
     def coverage_of_new(self, after_item: int | None, from_at: datetime) -> tuple[int, list[Coverage]]:
         """See ports.StoryStore. All from one view of the database."""
@@ -131,13 +135,15 @@ class Stories:
                 .select_from(t.items.join(t.memberships, t.memberships.c.item_id == i.id))
                 .where(begins, i.id <= up_to)
             )
-            return up_to, _coverages(connection, touched, lambda query: query.where(i.id <= up_to))
+            return up_to, _outlines(connection, touched, i.id <= up_to)
 
     def story(self, story_id: int) -> Coverage:
         with self._db.reading() as connection:
             found = _resolve(connection, t.stories, t.story_redirects.c.story_id, story_id, "story")
             wanted = select(t.stories.c.id).where(t.stories.c.id == found)
-            covered = _coverages(connection, wanted, lambda query: query)
+            rows = connection.execute(_members_of(wanted, *ITEM_FIELDS, *HTML_FIELDS, *MEMBERSHIP_FIELDS))
+            width = len(ITEM_FIELDS) + len(HTML_FIELDS)
+            covered = _coverages(connection, wanted, ((item_with_html(row), membership_of(row[width:])) for row in rows))
         if not covered:
             raise NotFoundError(f"story {story_id} holds no item; `aggregator db check` looks for damage")
         return covered[0]
@@ -192,12 +198,12 @@ class Stories:
             return [topic_of(row) for row in connection.execute(query)]
 
     def topics_named(self, ids: Collection[int]) -> dict[int, Topic]:
-        """The topics of these ids, by id; unknown ids are left out. A day needs some dozens of the thousands that years bring."""
+        """See ports.StoryStore. A day needs some dozens of the thousands that years bring."""
         found: dict[int, Topic] = {}
         with self._db.reading() as connection:
             for part in chunks(ids):
-                rows = connection.execute(select(*TOPIC_FIELDS).where(t.topics.c.id.in_(part)))
-                found |= {topic.id: topic for topic in map(topic_of, rows)}
+                rows = connection.execute(select(*TOPIC_NAMES).where(t.topics.c.id.in_(part)))
+                found |= {row[0]: topic_named(row) for row in rows}
         return found
 
     def topic(self, topic_id: int) -> tuple[Topic, list[Story]]:
@@ -310,19 +316,24 @@ def _living(connection: Connection, ids: Iterable[int]) -> dict[int, int]:
     return now
 
 
-def _coverages(connection: Connection, wanted: Select[Any], bounded: Callable[[Select[Any]], Select[Any]]) -> list[Coverage]:
-    """The stories whose ids `wanted` selects, with those of their items that `bounded` lets through."""
-    members = (
-        select(*ITEM_FIELDS, *HTML_FIELDS, *MEMBERSHIP_FIELDS)
-        .select_from(_MEMBERS)
-        .where(t.memberships.c.story_id.in_(wanted))
-        .order_by(t.items.c.published_at, t.items.c.id)
-    )
-    width = len(ITEM_FIELDS) + len(HTML_FIELDS)
+def _members_of(stories: Select[Any], *fields: ColumnElement[Any]) -> Select[Any]:
+    query = select(*fields).select_from(_MEMBERS).where(t.memberships.c.story_id.in_(stories))
+    return query.order_by(t.items.c.published_at, t.items.c.id)
+
+
+def _outlines(connection: Connection, wanted: Select[Any], bound: ColumnElement[bool]) -> list[Coverage]:
+    """The stories whose ids `wanted` selects, with those of their items that `bound` lets through; without markup and without
+    reasons, which nobody asks of many stories at once: with them a day takes twice the memory."""
+    width = len(ITEM_FIELDS)
+    rows = connection.execute(_members_of(wanted, *ITEM_FIELDS, *OUTLINE_FIELDS).where(bound))
+    return _coverages(connection, wanted, ((item_of(row), outline_of(row[width:])) for row in rows))
+
+
+def _coverages(connection: Connection, wanted: Select[Any], members: Iterable[tuple[Item, Membership]]) -> list[Coverage]:
+    """The stories whose ids `wanted` selects, with their `members`."""
     by_story: dict[int, list[tuple[Item, Membership]]] = {}
-    for row in connection.execute(bounded(members)):
-        membership = membership_of(row[width:])
-        by_story.setdefault(membership.story_id, []).append((item_with_html(row), membership))
+    for item, membership in members:
+        by_story.setdefault(membership.story_id, []).append((item, membership))
     stories = _read_stories(connection, select(*STORY_FIELDS).where(t.stories.c.id.in_(wanted)).order_by(t.stories.c.id))
     return [_coverage(story, by_story[story.id]) for story in stories if story.id in by_story]
 

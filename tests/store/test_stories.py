@@ -101,6 +101,18 @@ def test_members_are_read_as_they_are_taken_and_what_was_pruned_meanwhile_is_not
     assert list(members) == []
 
 
+def test_many_stories_are_covered_without_markup_reasons_and_profiles(five: Store) -> None:
+    why = Membership(2, 7, 0.51, 0.235, "copy", ((1, 0.6),), (("border", 0.4),), copy_of=1)
+    topic = Topic(3, "Saga", ("k",), NOW, NOW + HOUR, 1, {"border": 0.75}, 1.5)
+    five.stories.apply(StoryChanges((Membership(1, 7), why, Membership(3, 8)), (story(7, topic=3), story(8)), topics=(topic,)), NOW)
+    _, of_new = five.stories.coverage_of_new(None, NOW - HOUR)
+    for covered in (five.stories.coverage(NOW - HOUR, NOW + 5 * HOUR), of_new):
+        assert covered[0].story == five.stories.story(7).story
+        assert covered[0].memberships == (Membership(1, 7), replace(why, nearest=(), terms=()))
+        assert covered[0].items == tuple(replace(each, summary_html="") for each in five.items.get([1, 2]))
+    assert five.stories.topics_named({3}) == {3: replace(topic, profile={})}
+
+
 def test_coverage_takes_the_end_but_not_the_start_of_the_period(five: Store) -> None:
     group(five, [1], [2], [3])
     assert ids_of(five, 0, 1) == {2: [2]}
