@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aggregator.model import Item
-from aggregator.stories.sagas import Documents, Numbering, units_of
+from aggregator.stories.sagas import Documents, Numbering
 from aggregator.stories.text import ItemWords, read_item
 from aggregator.stories.view import StoryView
 
@@ -41,7 +41,7 @@ class History:
         stories: dict[int, list[int]] = {}
         for row, story_id in zip(self.rows, self.stories, strict=True):
             stories.setdefault(story_id, []).append(row)
-        found = Documents(self._read.names)
+        found = self._read.empty()
         for rows in stories.values():
             found.append(*(self._read.row(rows[0]) if len(rows) == 1 else self._average(rows)))
         return found
@@ -84,11 +84,10 @@ class Reader:
 
     def _note(self, item: Item, held: tuple[Item, ItemWords] | None) -> tuple[str, int]:
         words = held[1] if held is not None and held[0].content_hash == item.content_hash else read_item(item)
-        units = () if words.round_up else units_of(words)
-        if not units:
+        if words.round_up or not words.counts:
             return words.language, _NOTHING
         numbering = self._numbering.setdefault(words.language, Numbering())
-        numbering.append(units)
+        numbering.append(words)
         return words.language, len(numbering.documents) - 1
 
 

@@ -57,8 +57,8 @@ class Documents:
     `names[i]` is the unit that has number i; the numbers of row r and what they weigh in it stand at `ends[r]` to `ends[r + 1]`.
     """
 
-    def __init__(self, names: list[str]) -> None:
-        self.names = names
+    def __init__(self, names: list[str], capitals: Capitals | None = None) -> None:
+        self.names, self.capitals = names, capitals or Capitals()
         self.numbers, self.weights, self.ends = array("i"), array("d"), array("q", [0])
 
     def __len__(self) -> int:
@@ -73,12 +73,44 @@ class Documents:
         part = slice(self.ends[place], self.ends[place + 1])
         return self.numbers[part], self.weights[part]
 
+    def empty(self) -> Documents:
+        """No documents, of the same units."""
+        return Documents(self.names, self.capitals)
+
     def take(self, places: Iterable[int]) -> Documents:
         """Some of the rows, in that order."""
-        found = Documents(self.names)
+        found = self.empty()
         for place in places:
             found.append(*self.row(place))
         return found
+
+
+class Capitals:
+    """How often stems stand inside a summary, and how often with a capital: names nearly always do (truecasing, Lita et al. 2003)."""
+
+    def __init__(self) -> None:
+        self._said, self._capital = array("i"), array("i")
+
+    def note(self, number: int, word: str) -> None:
+        """A stem, by its number, was spelled like that."""
+        if number >= len(self._said):
+            more = array("i", bytes(self._said.itemsize * (number + 1 - len(self._said))))
+            self._said.extend(more)
+            self._capital.extend(more)
+        self._said[number] += 1
+        self._capital[number] += word[0] != word[0].lower()
+
+    def shares(self, size: int) -> Floats:
+        """For each of so many stems the share with a capital. In doubt, and in scripts that have none, it is 1."""
+        said, capital = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
+        said[: len(self._said)], capital[: len(self._said)] = self._said, self._capital
+        return np.where(said >= _ENOUGH, capital / np.maximum(said, 1), np.float32(1))
+
+
+_ENOUGH = 3
+"""Times that a stem must have stood inside a summary before its spelling says anything."""
+_HEADLINE = 0.6
+"""A summary with a larger share of capitals is set like a headline, and says nothing of names."""
 
 
 class Numbering:
@@ -88,9 +120,16 @@ class Numbering:
         self.documents = Documents([])
         self._numbers: dict[str, int] = {}
 
-    def append(self, units: Units) -> None:
-        numbers = [self._number(unit) for unit, _ in units]
-        self.documents.append(numbers, [weight for _, weight in units])
+    def append(self, words: ItemWords) -> None:
+        units = units_of(words)
+        self.documents.append([self._number(unit) for unit, _ in units], [weight for _, weight in units])
+        spelled = words.summary_words
+        if words.round_up or sum(word[0].isupper() for word in spelled) > _HEADLINE * len(spelled):
+            return
+        # the first word of a sentence has a capital whatever it is; where others begin is not known here, and they are few
+        for word, stem in zip(spelled[1:], words.summary_stems[1:], strict=True):
+            if stem and word[0].upper() != word[0].lower():
+                self.documents.capitals.note(self._numbers[stem], word)
 
     def _number(self, unit: str) -> int:
         number = self._numbers.get(unit)
@@ -100,10 +139,10 @@ class Numbering:
         return number
 
 
-def numbered(documents: Iterable[Units]) -> Documents:
+def numbered(items: Iterable[ItemWords]) -> Documents:
     numbering = Numbering()
-    for units in documents:
-        numbering.append(units)
+    for words in items:
+        numbering.append(words)
     return numbering.documents
 
 
@@ -121,10 +160,12 @@ PROFILE_UNITS = 120
 
 
 def units_of(words: ItemWords) -> Units:
-    """The units of an item: stems and bigrams of capitalised words."""
-    counts: Counter[str] = Counter(words.counts)
+    """The units of an item: stems and bigrams of capitalised words. Of a round-up the headline's: its text is about all and sundry,
+    but "War in …: list of key events" says what it belongs to."""
+    counts: Counter[str] = Counter(words.headline_counts if words.round_up else words.counts)
     counts.update(_bigrams(words.title_words, words.title_stems))
-    counts.update(_bigrams(words.summary_words, words.summary_stems))
+    if not words.round_up:
+        counts.update(_bigrams(words.summary_words, words.summary_stems))
     return tuple((unit, 1.0 + math.log(n)) for unit, n in counts.items())
 
 
@@ -157,6 +198,7 @@ class UnitSpace:
         self.basis_ = None
         size = min(self.directions, len(documents) // 8, len(self.index_) - 1)
         self.names_ = list(self.index_)
+        self.proper_ = _proper(documents)[[number for _, number in known]]
         if size >= 8:
             from sklearn.decomposition import TruncatedSVD
 
@@ -167,6 +209,12 @@ class UnitSpace:
             basis = TruncatedSVD(size, n_iter=3, random_state=0).fit(matrix).components_.T
             self.basis_ = np.asarray(basis * more[:, None], dtype=np.float32)
         return self
+
+    def weight_of_names(self, total: NDArray[Any]) -> float:
+        """What the three strongest names of a centroid weigh together, its strongest unit 1 (0 to 3)."""
+        leading = np.argsort(-total, kind="stable")[:_LEADING]
+        names = np.sort(total[leading] * (self.proper_[leading] >= _PROPER))[-3:]
+        return float(names.sum()) / max(float(total[leading[0]]), 1e-9) if len(leading) else 0.0
 
     def _rarity(self, count: int) -> float:
         return math.log((self.documents_ + 1) / (count + 0.5))
@@ -200,6 +248,22 @@ class UnitSpace:
         if self.basis_ is None:
             return np.zeros((matrix.shape[0], 0), dtype=np.float32)
         return unit_rows(np.asarray(matrix @ self.basis_, dtype=np.float32))
+
+
+_LEADING = 15
+"""Units of a centroid that say what it is about."""
+_PROPER = 0.75
+"""Share of capitals from which a unit is a name."""
+
+
+def _proper(documents: Documents) -> Floats:
+    """For each unit how likely it is a name; a bigram as likely as the less likely of its stems."""
+    shares = documents.capitals.shares(len(documents.names))
+    number = {unit: place for place, unit in enumerate(documents.names)}
+    for place, unit in enumerate(documents.names):
+        if " " in unit:
+            shares[place] = min((shares[number[stem]] for stem in unit.split(" ") if stem in number), default=1)
+    return shares
 
 
 def unit_rows(matrix: Floats) -> Floats:

@@ -67,6 +67,11 @@ class ItemWords:
         """Stem -> 2 for each occurrence in the title plus 1 for each in the summary."""
         return _counts(self.title_stems, self.summary_stems)
 
+    @property
+    def headline_counts(self) -> dict[str, int]:
+        """As `counts`, of the title alone."""
+        return _counts(self.title_stems, ())
+
 
 def read_item(item: Item) -> ItemWords:
     """The words of an item; never fails, whatever the text or language. About 200 microseconds."""

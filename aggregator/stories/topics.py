@@ -47,7 +47,7 @@ class TopicParams:
     """Closeness above it asks no more."""
     attach_words: float = 0.08
     """Least nearness in words alone."""
-    hold: float = 0.21
+    hold: float = 0.18
     """Average similarity to the saga's other active stories below which a story goes elsewhere, if it finds a topic of its own."""
     least_hold: float = 0.1
     """Average similarity below which it goes in any case."""
@@ -55,6 +55,11 @@ class TopicParams:
     """Average similarity (half words, half projection) that stories of one topic without a saga keep."""
     least_words: float = 0.08
     """Least average cosine of words in such a topic: below it next to no group was a saga (deaths, crimes, best-of lists)."""
+    names: float = 0.9
+    """What the three strongest names of such a topic weigh together, against its strongest unit of any kind. Below it the topic is
+    one of the paper's sections, as a rule: murders, gadgets, the weather, best-of lists."""
+    nameless_words: float = 0.25
+    """As `least_words` below that weight: of such groups next to none was a saga unless its stories say nearly the same."""
     link_words: float = 0.12
     """As `link` where the history is too small for a projection: words alone."""
     related: float = 0.35
@@ -277,7 +282,7 @@ class _LanguageLinker:
         views = {view.id: view for view in active} | {view.id: view for view in changed}
         if self._space is None or (not self._learned and len(views) >= 2 * self._space.documents_):
             # no history yet: what is there now must do, read anew each time it has doubled
-            now = numbered(units_of(words) for view in views.values() for words in view.words)
+            now = numbered(words for view in views.values() for words in view.words)
             self._space = UnitSpace(self.params.sagas.directions).fit(now, least=2)
             self._space.documents_ = max(self._space.documents_, len(views))
             self._forget_vectors()
@@ -310,7 +315,7 @@ class _LanguageLinker:
         from scipy.sparse import csr_matrix
 
         assert self._space is not None
-        items = self._space.vectors(() if words.round_up else units_of(words) for view in views for words in view.words)
+        items = self._space.vectors(units_of(words) for view in views for words in view.words)
         counts = [len(view.words) for view in views]
         owner = np.repeat(range(len(views)), counts)
         sums = csr_matrix((np.ones(len(owner), dtype=np.float32), (owner, range(len(owner)))), shape=(len(views), len(owner)))
@@ -378,13 +383,18 @@ class _LanguageLinker:
 
     def _gather(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """Average linkage of the stories that no saga took. Returns merged topic ids."""
-        free = [row for row in range(len(self._ids)) if not self._in_saga(row) and self._matrix.indptr[row] < self._matrix.indptr[row + 1]]
+        free = [row for row in range(len(self._ids)) if self._may_group(row)]
         if not self._all_anew(rows):
             news = set(rows)
             return self._name_groups([self._beside(group) for group in self._fit_in([row for row in free if row in news], free)], [])
         groups = average_linkage(self._matrix[free], self._soft_rows(free), self._cut())
         found = [rows for group in groups if self._share_words(rows := [free[k] for k in group])]
-        return self._name_groups(self._settle(found), free)
+        return self._name_groups([rows for rows in self._settle(found) if self._names_someone(rows)], free)
+
+    def _may_group(self, row: int) -> bool:
+        """Whether a story may become part of a topic without a saga: a round-up goes to the saga that it is about, or nowhere."""
+        said = self._views[self._ids[row]].words
+        return not self._in_saga(row) and self._matrix.indptr[row] < self._matrix.indptr[row + 1] and not all(w.round_up for w in said)
 
     def _all_anew(self, rows: Sequence[int]) -> bool:
         return len(rows) > max(4, self.params.relink_share * len(self._ids))
@@ -422,9 +432,22 @@ class _LanguageLinker:
 
     def _share_words(self, rows: Sequence[int]) -> bool:
         """Whether the average cosine of words between these stories is that of a saga."""
-        total = np.asarray(self._matrix[list(rows)].sum(axis=0)).ravel()
-        pairs = len(rows) * (len(rows) - 1)
-        return float(total @ total) - len(rows) >= min(self.params.least_words, self._cut()) * pairs
+        return self._words_in_common(self._total(rows), len(rows)) >= min(self.params.least_words, self._cut())
+
+    def _names_someone(self, rows: Sequence[int]) -> bool:
+        """Whether these stories are about someone or somewhere, or else say nearly the same."""
+        assert self._space is not None
+        total = self._total(rows)
+        named = self._space.weight_of_names(total) >= self.params.names
+        return named or self._words_in_common(total, len(rows)) >= self.params.nameless_words
+
+    def _total(self, rows: Sequence[int]) -> Any:
+        return np.asarray(self._matrix[list(rows)].sum(axis=0)).ravel()
+
+    @staticmethod
+    def _words_in_common(total: Any, stories: int) -> float:
+        """Average cosine of words between stories whose vectors have that sum."""
+        return (float(total @ total) - stories) / max(stories * (stories - 1), 1)
 
     def _in_saga(self, row: int) -> bool:
         topic_id = self._topic_of.get(self._ids[row])
@@ -457,8 +480,9 @@ class _LanguageLinker:
             means = np.bincount(of, weights=scores[others]) / np.bincount(of)
             best = int(means.argmax())
             group = [*places[others & (keys == found[best])].tolist(), row]
-            if means[best] >= self._cut() and self._share_words(group):
-                topic_id = int(found[best]) if found[best] >= 0 else next(self._new_ids)
+            there = found[best] >= 0
+            if means[best] >= self._cut() and self._share_words(group) and (there or self._names_someone(group)):
+                topic_id = int(found[best]) if there else next(self._new_ids)
                 for member in group:
                     self._topic_of[self._ids[member]] = topic_id
                 keys[np.isin(places, group)] = topic_id

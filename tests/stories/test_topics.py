@@ -116,12 +116,6 @@ def test_linking_the_same_stories_again_changes_no_id() -> None:
     assert second.merged == ()
 
 
-def test_a_round_up_belongs_to_no_saga() -> None:
-    views = first_day()
-    morning = view(30, item(30, "Morning briefing: migrants at the Mexico border", "Migrants, the US border, Mexico and more."))
-    assert TopicLinker(TopicParams()).link([*views, morning], [*views, morning], START).topic_of[30] is None
-
-
 def test_nothing_comes_of_nothing() -> None:
     linker = TopicLinker(TopicParams())
     linker.rebuild([], START)
@@ -182,6 +176,24 @@ def test_a_lone_story_attaches_to_a_saga_of_the_days_before() -> None:
     assert set(labels[changes.topic_of[9000]].lower().replace(",", "").split()) & {word.lower() for word in WORDS["grain"]}
 
 
+def test_a_round_up_belongs_to_the_saga_that_its_headline_is_about_and_else_to_none() -> None:
+    grain, rest = " ".join(WORDS["grain"][:4]), " ".join(WORDS["grain"][3:])
+    day = [story_about(9000, "grain"), story_about(9001, "comet")]
+    of_saga = view(9002, item(9002, f"{grain}: list of key events", "Lava, chess, a watch."))
+    of_all = view(9003, item(9003, "Morning briefing", f"{grain} {rest}"))
+    linker = TopicLinker(SMALL)
+    linker.rebuild(made_history(), START)
+    found = linker.link([*day, of_saga, of_all], [*day, of_saga, of_all], START).topic_of
+    assert found[9002] == found[9000] is not None
+    assert found[9003] is None
+
+
+def test_round_ups_make_no_topic_of_their_own() -> None:
+    views = [*first_day(), *(view(n, item(n, f"Morning briefing {n}: storm at Torvik", "Storm at Torvik.")) for n in (30, 31, 32))]
+    found = TopicLinker(TopicParams()).link(views, views, START).topic_of
+    assert [found[n] for n in (30, 31, 32)] == [None] * 3
+
+
 def test_ids_outlast_a_rebuild_and_a_restart() -> None:
     linker = TopicLinker(SMALL)
     linker.rebuild(made_history(6), START)
@@ -234,6 +246,48 @@ def test_a_saga_keeps_what_it_holds_loosely_when_nothing_else_takes_it() -> None
     held = learned(replace(SMALL, attach=0.1, hold=0.95, least_hold=0.0), views)
     assert held[9010] == held[9000] is not None
     assert learned(replace(SMALL, attach=0.1, hold=0.95, least_hold=0.95), views)[9010] != held[9010]
+
+
+def about(number: int, title: str, summary: str) -> StoryView:
+    return view(number, item(number, title, summary))
+
+
+def test_what_is_about_nobody_and_nowhere_is_a_section_of_the_paper_and_no_topic() -> None:
+    """Two groups that have the same number of words in common; one of them has names."""
+    places = list(map(" ".join, combinations(["hall", "yard", "lane", "barn"], 3)))
+    crimes = [
+        about(n, f"man held after {place} stabbing", f"Today a man was held by police over a stabbing near {place}.")
+        for n, place in enumerate(places, 1)
+    ]
+    moods = list(map(" ".join, combinations(["calm", "grim", "loud", "mild"], 3)))
+    saga = [
+        about(n, f"Zherin fears Torvik after {mood} vote", f"Again Zherin fears that Torvik leaves Kaldova over the vote: {mood}.")
+        for n, mood in enumerate(moods, 11)
+    ]
+    views = [*crimes, *saga, *first_day()[4:]]
+    found = TopicLinker(replace(TopicParams(), nameless_words=0.99)).link(views, views, START).topic_of
+    assert {found[story.id] for story in crimes} == {None}
+    assert None not in {found[story.id] for story in saga}
+    lenient = TopicLinker(replace(TopicParams(), names=0.0, nameless_words=0.99)).link(views, views, START).topic_of
+    assert None not in {lenient[story.id] for story in crimes}
+
+
+def proper(*summaries: str) -> dict[str, float]:
+    documents = numbered(read_item(item(n, "A title", summary)) for n, summary in enumerate(summaries))
+    return dict(zip(documents.names, documents.capitals.shares(len(documents.names)).tolist(), strict=True))
+
+
+def test_a_name_is_what_has_a_capital_inside_a_sentence() -> None:
+    found = proper(*["Storms came to the river near Kaldova, and storms came again."] * 3)
+    assert found["kaldova"] == 1
+    assert found["river"] == 0
+    assert found["storm"] == 0  # the first word says nothing
+
+
+@pytest.mark.parametrize("summary", ["The River Is High Near Kaldova Again", "河川 在 卡尔多瓦 附近 上涨", ""])
+def test_where_capitals_say_nothing_all_may_be_names(summary: str) -> None:
+    assert set(proper(*[summary] * 3).values()) <= {1.0}
+    assert set(proper("A river rises near Kaldova.").values()) == {1.0}  # too little is known yet
 
 
 def side(number: int, own: str) -> StoryView:
@@ -350,9 +404,9 @@ def test_linkage_in_parts_is_the_linkage_of_the_whole() -> None:
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    texts = [units_of(read_item(each)) for each, _ in made_history(4)]
+    texts = [read_item(each) for each, _ in made_history(4)]
     space = UnitSpace(12).fit(numbered(texts))
-    words = space.vectors(texts)
+    words = space.vectors(map(units_of, texts))
     soft = space.soft(words)
     far = np.clip(1 - pair_similarity(words, soft, words, soft), 0, None)
     far = np.asarray((far + far.T) / 2, dtype=np.float32)
