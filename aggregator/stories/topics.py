@@ -383,7 +383,9 @@ class _LanguageLinker:
 
     def _gather(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """Average linkage of the stories that no saga took. Returns merged topic ids."""
-        free = [row for row in range(len(self._ids)) if self._may_group(row)]
+        loose = [row for row in range(len(self._ids)) if not self._in_saga(row)]
+        self._topic_of.update({self._ids[row]: None for row in loose if self._is_round_up(row)})
+        free = [row for row in loose if self._matrix.indptr[row] < self._matrix.indptr[row + 1] and not self._is_round_up(row)]
         if not self._all_anew(rows):
             news = set(rows)
             return self._name_groups([self._beside(group) for group in self._fit_in([row for row in free if row in news], free)], [])
@@ -391,10 +393,9 @@ class _LanguageLinker:
         found = [rows for group in groups if self._share_words(rows := [free[k] for k in group])]
         return self._name_groups([rows for rows in self._settle(found) if self._names_someone(rows)], free)
 
-    def _may_group(self, row: int) -> bool:
-        """Whether a story may become part of a topic without a saga: a round-up goes to the saga that it is about, or nowhere."""
-        said = self._views[self._ids[row]].words
-        return not self._in_saga(row) and self._matrix.indptr[row] < self._matrix.indptr[row + 1] and not all(w.round_up for w in said)
+    def _is_round_up(self, row: int) -> bool:
+        """Whether a story goes to the saga that it is about, or nowhere: with others like it it would make a section of the paper."""
+        return all(words.round_up for words in self._views[self._ids[row]].words)
 
     def _all_anew(self, rows: Sequence[int]) -> bool:
         return len(rows) > max(4, self.params.relink_share * len(self._ids))

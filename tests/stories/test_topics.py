@@ -188,6 +188,16 @@ def test_a_round_up_belongs_to_the_saga_that_its_headline_is_about_and_else_to_n
     assert found[9003] is None
 
 
+def test_a_round_up_does_not_stay_with_a_saga_that_is_over() -> None:
+    day = [story_about(9000, "comet"), view(9002, item(9002, f"{' '.join(WORDS['grain'][:4])}: list of key events"))]
+    linker = TopicLinker(SMALL)
+    linker.rebuild(made_history(), START)
+    assert linker.link(day, day, START).topic_of[9002] is not None
+    over = set(WORDS["grain"])
+    linker.rebuild([pair for pair in made_history(16) if over.isdisjoint(pair[0].title.split())], START)
+    assert linker.link(day, day, START).topic_of[9002] is None
+
+
 def test_round_ups_make_no_topic_of_their_own() -> None:
     views = [*first_day(), *(view(n, item(n, f"Morning briefing {n}: storm at Torvik", "Storm at Torvik.")) for n in (30, 31, 32))]
     found = TopicLinker(TopicParams()).link(views, views, START).topic_of
@@ -471,7 +481,7 @@ def test_labelled_stories_are_tied_into_their_sagas() -> None:
     assert strangers == []
 
 
-FLOORS = {"f1": 0.52, "precision": 0.54, "small_f1": 0.32}
+FLOORS = {"f1": 0.57, "precision": 0.69, "small_f1": 0.32}
 
 
 def related_scores(views: list[StoryView], gold: dict[int, str | None], found: Any) -> dict[str, float]:
