@@ -22,7 +22,8 @@ from aggregator.model import Item, Topic
 from aggregator.stories.company import NO_TOPIC, Company, Numbers, follow_company
 from aggregator.stories.history import History, Reader, spellings, words_by_item
 from aggregator.stories.label import surface_forms, topic_label
-from aggregator.stories.linkage import BLOCK, RELATED_WORDS, WORDS, average_linkage, pair_similarity
+from aggregator.stories.linkage import WORDS, average_linkage, pair_similarity
+from aggregator.stories.related import Related, find_related
 from aggregator.stories.sagas import Floats, SagaParams, UnitSpace, centres, learn_sagas, numbered, profile_of, scale_rows, units_of
 from aggregator.stories.settle import Shape, settle
 from aggregator.stories.text import ItemWords
@@ -62,9 +63,7 @@ class TopicParams:
     """As `least_words` below that weight: of such groups next to none was a saga unless its stories say nearly the same."""
     link_words: float = 0.12
     """As `link` where the history is too small for a projection: words alone."""
-    related: float = 0.35
-    """Least similarity of a related story outside the topic."""
-    same_topic_bonus: float = 0.3
+    related: Related = field(default_factory=Related)
     shape: Shape = field(default_factory=Shape)
     company: Company = field(default_factory=Company)
     match: float = 0.5
@@ -554,27 +553,9 @@ class _LanguageLinker:
             result.append(topic)
         return tuple(result)
 
-    # --- related -----------------------------------------------------------------------------------------------------
-
     def _related(self, rows: Sequence[int]) -> dict[int, tuple[int, ...]]:
-        """Up to three stories for each row: those of its topic first where they are near, else what is near in words."""
-        found: dict[int, tuple[int, ...]] = {}
-        topics = self._topics_by_row()
-        for start in range(0, len(rows), BLOCK):
-            block = list(rows[start : start + BLOCK])
-            soft = self._soft_rows(block), self._soft_rows(range(len(self._ids)))
-            near = pair_similarity(self._matrix[block], soft[0], self._matrix, soft[1], RELATED_WORDS)
-            near[(topics[block, None] == topics) & (topics[block, None] != NO_TOPIC)] += self.params.same_topic_bonus
-            lines = np.arange(len(block))
-            near[lines, block] = -1
-            chosen: list[list[int]] = [[] for _ in block]
-            for _ in range(3):
-                best = near.argmax(axis=1)
-                for place in np.flatnonzero(near[lines, best] >= self.params.related):
-                    chosen[place].append(self._ids[best[place]])
-                near[lines, best] = -1
-            found.update({self._ids[row]: tuple(others) for row, others in zip(block, chosen, strict=True)})
-        return found
+        found = find_related(rows, self._topics_by_row(), self._matrix, self._soft_rows(range(len(self._ids))), self.params.related)
+        return {self._ids[row]: tuple(self._ids[other] for other in others) for row, others in found.items()}
 
 
 def _strongest_first(topics: Sequence[Topic]) -> tuple[Topic, ...]:
