@@ -435,11 +435,11 @@ class _LanguageLinker:
         return self._words_in_common(self._total(rows), len(rows)) >= min(self.params.least_words, self._cut())
 
     def _names_someone(self, rows: Sequence[int]) -> bool:
-        """Whether these stories are about someone or somewhere, or else say nearly the same."""
+        """Whether these stories are about someone or somewhere, or else are three or more that say nearly the same."""
         assert self._space is not None
         total = self._total(rows)
         named = self._space.weight_of_names(total) >= self.params.names
-        return named or self._words_in_common(total, len(rows)) >= self.params.nameless_words
+        return named or (len(rows) > 2 and self._words_in_common(total, len(rows)) >= self.params.nameless_words)
 
     def _total(self, rows: Sequence[int]) -> Any:
         return np.asarray(self._matrix[list(rows)].sum(axis=0)).ravel()
