@@ -35,10 +35,11 @@ class Upkeep:
 
     def repair(self) -> tuple[Path | None, list[str]]:
         """Mend the database, after a copy. Returns the copy and what was mended."""
-        path, store = self.app.store.path, self.app.store
-        if path is None and store.in_memory:
+        store, beside = self.app.store, self._beside()
+        if store.path is None and store.in_memory:
             return None, store.maintenance.repair(None)
-        beside = path or self._beside().parent / "backups" / self._beside().name
+        if store.path is None:
+            beside = beside.parent / "backups" / beside.name
         copy = beside.with_name(f"{beside.name}.before-repair-{self.app.clock():%Y%m%dT%H%M%SZ}")
         return copy, store.maintenance.repair(copy)
 

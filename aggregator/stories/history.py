@@ -84,7 +84,7 @@ class Reader:
 
     def _note(self, item: Item, held: tuple[Item, ItemWords] | None) -> tuple[str, int]:
         words = held[1] if held is not None and held[0].content_hash == item.content_hash else read_item(item)
-        if words.round_up or not words.counts:
+        if words.round_up or not (any(words.title_stems) or any(words.summary_stems)):
             return words.language, _NOTHING
         numbering = self._numbering.setdefault(words.language, Numbering())
         numbering.append(words)
