@@ -100,8 +100,8 @@ class StoriesSettings(Struct, frozen=True):
     """How items are grouped; the thresholds were tuned on a labelled stream."""
 
     window: Duration = 3 * _DAY
-    join: Share = 0.245
-    merge: Share = 0.235
+    join: Share = 0.23
+    merge: Share = 0.22
     same_feed: Share = 0.7
     batch: Count = 50
 

@@ -1,6 +1,6 @@
 """Which story an item belongs to, and why. Pure.
 
-likeness to items | by story: half the largest, half the mean | >= 0.245 joins the best, else a new story
+likeness to items | by story: half the largest, half the mean | >= 0.23 joins the best, else a new story
 """
 
 from __future__ import annotations
@@ -87,7 +87,11 @@ def explain_choice(
 def spellings(entry: Entry, stems: set[str]) -> dict[str, str]:
     """Stem -> the word as the item first spells it: people read words, not stems."""
     said, found = entry.words, dict[str, str]()
-    for held, words in ((said.title_stems, said.title_words), (said.summary_stems, said.summary_words)):
+    for held, words in (
+        (said.title_stems, said.title_words),
+        (said.summary_stems, said.summary_words),
+        (said.slug_stems, said.slug_words),
+    ):
         for stem in stems - found.keys():
             if stem in held:
                 found[stem] = words[held.index(stem)]

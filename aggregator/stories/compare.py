@@ -73,7 +73,7 @@ class Comparer:
             by_language.setdefault(entry.words.language, []).append(entry)
         for language, entries in by_language.items():
             entries.sort(key=lambda entry: by_time(entry.item))
-            shelf = self._shelves[language] = Shelf(tables.get(language), params.likeness)
+            shelf = self._shelves[language] = Shelf(tables.get(language), params.likeness, language)
             rows = shelf.add(entries, [feeds.setdefault(entry.item.feed, len(feeds)) for entry in entries])
             self._rows |= {entry.item.id: row for entry, row in zip(entries, rows, strict=True)}
 
@@ -87,22 +87,30 @@ class Comparer:
             return Pair((one, other), 0.0, 0.0, 1.0, 0.0, (), obstacles)
         shelf, rows = self._shelves[first.words.language], (self._rows[one], self._rows[other])
         likeness = float(shelf.cross(np.array(rows[:1]), np.array(rows[1:]))[0, 0])
-        evidence, time, feed = shelf.measure.factors(*rows)
+        number, names, time, feed = shelf.measure.factors(*rows)
         return Pair(
             items=(one, other),
             words=round(self._alone(shelf, rows, characters=0.0), 4),
             characters=round(self._alone(shelf, rows, characters=1.0), 4),
-            factor=round(evidence * time * feed, 4),
+            factor=round(number * names * time * feed, 4),
             likeness=round(likeness, 4),
             terms=self._terms(shelf, rows),
-            obstacles=(*obstacles, *_discounts(evidence, time, feed)),
+            obstacles=(*obstacles, *_discounts(number, names, time, feed)),
         )
 
     def _alone(self, shelf: Shelf, rows: tuple[int, int], *, characters: float) -> float:
         """One ingredient of the likeness, by the same code, with all that may stand in its way left out."""
         kept = shelf.measure.like
         shelf.measure.like = replace(
-            kept, characters=characters, candidate=-1.0, lone_word=1.0, fade=0.0, same_feed=1.0, series_seconds=float("inf")
+            kept,
+            characters=characters,
+            candidate=-1.0,
+            lone_word=1.0,
+            nameless=1.0,
+            names_alone=1.0,
+            fade=0.0,
+            same_feed=1.0,
+            series_seconds=float("inf"),
         )
         shelf.measure.like = replace(shelf.measure.like, window_seconds=float("inf"))
         try:
@@ -198,13 +206,15 @@ class Comparer:
         return tuple(found)
 
 
-def _discounts(evidence: float, time: float, feed: float) -> list[str]:
+def _discounts(number: float, names: float, time: float, feed: float) -> list[str]:
     """Why a likeness counts for less, as sentences; nothing below five per cent."""
     found = []
     if feed == 0:
         found.append("One feed repeats its headline on another day: they are numbers of a series.")
-    if evidence < 0.95:
-        found.append(f"Few words make up what they share: their likeness counts times {evidence:.2f}.")
+    if number < 0.95:
+        found.append(f"Few words make up what they share: their likeness counts times {number:.2f}.")
+    if names < 0.95:
+        found.append(f"What they share is nearly all names, or hardly any: their likeness counts times {names:.2f}.")
     if time < 0.95:
         found.append(f"Time lies between them: their likeness counts times {time:.2f}.")
     return found

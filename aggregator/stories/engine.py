@@ -58,15 +58,15 @@ History = Callable[[datetime, datetime], Sequence[tuple[Item, int]]]
 
 @dataclass(frozen=True, slots=True)
 class StoryParams:
-    """Thresholds of the grouping; each lies on a plateau of the labelled streams (join .22-.25 scores the same within noise).
+    """Thresholds of the grouping; each lies on a plateau of the labelled streams (join .225-.235 scores the same within noise).
 
     `inflected`: factor on both where one word has many forms (text.INFLECTED). `round` is how many items are organised before
     stories are described and linked; `topic_history` how far back topics look.
     """
 
-    join: float = 0.245
-    merge: float = 0.235
-    inflected: float = 0.8
+    join: float = 0.23
+    merge: float = 0.22
+    inflected: float = 0.76
     batch: int = 50
     round: int = 2000
     topic_history: timedelta = timedelta(days=21)
@@ -468,7 +468,7 @@ class StoryEngine:
 
     def _shelf(self, language: str) -> Shelf:
         if language not in self._shelves:
-            self._shelves[language] = Shelf(self.tables.get(language), self.params.likeness)
+            self._shelves[language] = Shelf(self.tables.get(language), self.params.likeness, language)
         return self._shelves[language]
 
     def _pairs_of(self, language: str) -> StoryPairs:

@@ -1,6 +1,6 @@
 """Measures how alike items are: their vectors, feeds, headlines and times as rows, and the likeness of any rows to any others. Pure.
 
-word cosine > 0.04 | half words, half characters | x shared evidence x time x same feed
+word cosine > 0.04 | half words, half characters | x shared words x names among them x time x same feed
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ class Likeness:
     must reach before characters are compared (against .12 no decision on the labelled days changed; a tenth of the work).
     `characters`: their share. `lone_word`, `each_word`: a likeness that rests on one shared word counts `lone_word` +
     `each_word`, on two `each_word` more, until it counts in full: items with little text else meet in a single rare word.
+    `nameless`: what a likeness counts for when no shared word is a name, `names_alone` when all are, in parts of the word cosine:
+    reports of one event share who *and* what; who alone is a saga, what alone a kind of event. In between, from a share of
+    `some_names` to one of `most_names`, it counts in full (of pairs with likeness .2 to .25 on the labelled day two in three
+    were of one event there, one in six without a name, two in five with names alone).
     `fade`: share that a whole window of time takes away. `same_feed`: factor for two items of one feed, whose series look alike;
     `series_seconds`: when it repeats a headline (but for numbers and dates) after so long, the two are numbers of a series and
     not alike at all. `window_seconds`: items published further apart are not compared.
@@ -36,6 +40,10 @@ class Likeness:
     characters: float = 0.5
     lone_word: float = 0.55
     each_word: float = 0.15
+    nameless: float = 0.75
+    names_alone: float = 0.65
+    some_names: float = 0.2
+    most_names: float = 0.55
     fade: float = 0.15
     same_feed: float = 0.7
     series_seconds: float = 12 * 3600
@@ -46,11 +54,22 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class SharedWords:
-    """Word cosines, and the effective number of shared words behind each: (sum of the terms' parts)^2 / sum of their squares,
-    1 when a single word makes up all of it (Simpson's index, inverted)."""
+    """Word cosines, and what is behind each: the effective number of shared words, (sum of the terms' parts)^2 / sum of their
+    squares, 1 when a single word makes up all of it (Simpson's index, inverted); and the part of the cosine that names make up."""
 
     cosine: Floats
     number: Floats
+    names: Floats
+
+    @classmethod
+    def room(cls, *shape: int) -> SharedWords:
+        return cls(*np.empty((3, *shape), dtype=np.float32))
+
+    def put(self, place: slice, some: SharedWords) -> None:
+        self.cosine[place], self.number[place], self.names[place] = some.cosine, some.number, some.names
+
+    def take(self, kept: Numbers) -> SharedWords:
+        return SharedWords(self.cosine[kept], self.number[kept], self.names[kept])
 
 
 _AT_ONCE = 8
@@ -83,6 +102,8 @@ class Measure:
         self._frames = np.zeros(1024, dtype=np.int64)
         self._times = np.zeros(1024, dtype=np.float64)
         self._stems = np.zeros(4096, dtype=np.float32)
+        self.named: Floats | None = None
+        """1 for each word column that is a name, else 0; None: nobody knows, and nothing counts for less because of names."""
 
     @property
     def count(self) -> int:
@@ -124,7 +145,7 @@ class Measure:
         shared, whole = self._shared_words_each(rows, others), np.concatenate([[0], *others]).astype(np.int64)[1:]
         kept = np.flatnonzero(shared.cosine > self.like.candidate)
         ends = np.searchsorted(kept, np.cumsum([len(each) for each in others]))
-        counts, shared, whole = np.diff(ends, prepend=0), SharedWords(shared.cosine[kept], shared.number[kept]), whole[kept]
+        counts, shared, whole = np.diff(ends, prepend=0), shared.take(kept), whole[kept]
         near = np.split(whole, ends[:-1])
         letters = [self._letters_of(row, self.grams.gather(each)) for row, each in zip(rows, near, strict=True)]
         mine = np.repeat(rows, counts)
@@ -146,56 +167,72 @@ class Measure:
         share = np.float32(self.like.characters)
         likeness: Floats = (1 - share) * shared.cosine
         likeness += share * letters
-        likeness *= self._evidence(shared)
+        likeness *= self._of_number(shared)
+        likeness *= self._of_names(shared)
         for factor in factors:
             likeness *= factor
         return likeness
 
-    def _evidence(self, shared: SharedWords) -> Floats:
-        """What a likeness counts for by what it rests on."""
+    def _of_number(self, shared: SharedWords) -> Floats:
+        """What a likeness counts for by how many words it rests on."""
         counted = self.like.lone_word + self.like.each_word * shared.number
-        evidence: Floats = np.minimum(counted, 1, out=counted)
-        return evidence
+        factor: Floats = np.minimum(counted, 1, out=counted)
+        return factor
+
+    def _of_names(self, shared: SharedWords) -> Floats:
+        """What a likeness counts for by the share of names in what it rests on."""
+        if self.named is None:
+            return _ONE
+        like = self.like
+        share = shared.names / np.maximum(shared.cosine, np.float32(1e-12))
+        few = like.nameless + (1 - like.nameless) / like.some_names * share
+        many = like.names_alone + (1 - like.names_alone) / (1 - like.most_names) * (1 - share)
+        factor: Floats = np.minimum(np.minimum(few, many), 1)
+        return factor
 
     def shared_words(self, some: Numbers, others: Numbers) -> SharedWords:
         """Word cosines of some rows to some others and what they rest on, as matrices."""
         theirs = self.words.gather(others)
         squares = theirs.squared()
-        found = SharedWords(*np.empty((2, len(some), len(others)), dtype=np.float32))
+        found = SharedWords.room(len(some), len(others))
         for start in range(0, len(some), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            found.cosine[part], found.number[part] = self._words_of_all(some[part].tolist(), theirs, squares)
+            found.put(part, self._words_of_all(some[part].tolist(), theirs, squares))
         return found
 
     def _shared_words_each(self, rows: Sequence[int], others: Sequence[Numbers]) -> SharedWords:
         """As `shared_words`, but each row with its own others; end to end."""
         theirs = self.words.gather(np.concatenate(others))
         squares = theirs.squared()
-        found = SharedWords(*np.empty((2, len(theirs.ends) - 1), dtype=np.float32))
+        found = SharedWords.room(len(theirs.ends) - 1)
         start = 0
         for row, each in zip(rows, others, strict=True):
             end = start + len(each)
-            shared = self._words_of(row, theirs.rows(start, end), squares.rows(start, end))
-            found.cosine[start:end], found.number[start:end] = shared
+            found.put(slice(start, end), self._words_of(row, theirs.rows(start, end), squares.rows(start, end)))
             start = end
         return found
 
-    def _words_of(self, row: int, theirs: Part, squares: Part) -> tuple[Floats, Floats]:
-        """Word cosines of one row to others, and the effective number of shared words."""
+    def _words_of(self, row: int, theirs: Part, squares: Part) -> SharedWords:
+        """What one row shares with others."""
         columns, values = self.words.row(row)
         stems = self._stem_room()
         try:
             stems[columns] = values
             cosine = theirs.times(stems)
             stems[columns] = values * values
-            return cosine, _effective(cosine, squares.times(stems))
+            number = _effective(cosine, squares.times(stems))
+            if self.named is None:
+                return SharedWords(cosine, number, cosine)
+            stems[columns] = values * self.named[columns]
+            return SharedWords(cosine, number, theirs.times(stems))
         finally:
             stems[columns] = 0
 
-    def _words_of_all(self, rows: list[int], theirs: Part, squares: Part) -> tuple[Floats, Floats]:
+    def _words_of_all(self, rows: list[int], theirs: Part, squares: Part) -> SharedWords:
         """The same for a few rows at once, as matrices."""
         mine = [self.words.row(row) for row in rows]
-        places = np.concatenate([columns * np.int32(len(rows)) + np.int32(place) for place, (columns, _) in enumerate(mine)])
+        columns = np.concatenate([columns for columns, _ in mine])
+        places = columns * np.int32(len(rows)) + np.repeat(np.arange(len(rows), dtype=np.int32), [len(each) for each, _ in mine])
         values = np.concatenate([weights for _, weights in mine])
         room = self._stem_room(len(rows))
         stems = room.reshape(self.words.width, len(rows))
@@ -203,7 +240,11 @@ class Measure:
             room[places] = values
             cosine = theirs.times(stems).T
             room[places] = values * values
-            return cosine, _effective(cosine, squares.times(stems).T)
+            number = _effective(cosine, squares.times(stems).T)
+            if self.named is None:
+                return SharedWords(cosine, number, cosine)
+            room[places] = values * self.named[columns]
+            return SharedWords(cosine, number, theirs.times(stems).T)
         finally:
             room[places] = 0
 
@@ -257,12 +298,13 @@ class Measure:
         feed[same & (frames != 0) & (self._frames[others] == frames) & (apart >= like.series_seconds)] = 0
         return time, feed
 
-    def factors(self, row: int, other: int) -> tuple[float, float, float]:
-        """What the likeness of two rows is multiplied by: for the number of shared words, for time, for the feed."""
+    def factors(self, row: int, other: int) -> tuple[float, float, float, float]:
+        """What the likeness of two rows is multiplied by: for the number of shared words, for names among them, for time, for the feed."""
         some, others = np.array([row]), np.array([other])
-        evidence = self._evidence(self.shared_words(some, others))
+        shared = self.shared_words(some, others)
+        number, names = float(self._of_number(shared)[0, 0]), float(self._of_names(shared).flat[0])
         time, feed = self._factors(some, others, np.abs(self._times[others] - self._times[some]))
-        return float(evidence[0, 0]), float(time[0]), float(feed[0])
+        return number, names, float(time[0]), float(feed[0])
 
 
 _ONE = np.ones(1, dtype=np.float32)

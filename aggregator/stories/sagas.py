@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aggregator.stories.names import Capitals, spelled_inside
 from aggregator.stories.text import ItemWords
 
 Units = tuple[tuple[str, float], ...]
@@ -85,34 +86,6 @@ class Documents:
         return found
 
 
-class Capitals:
-    """How often stems stand inside a summary, and how often with a capital: names nearly always do (truecasing, Lita et al. 2003)."""
-
-    def __init__(self) -> None:
-        self._said, self._capital = array("i"), array("i")
-
-    def note(self, number: int, word: str) -> None:
-        """A stem, by its number, was spelled like that."""
-        if number >= len(self._said):
-            more = array("i", bytes(self._said.itemsize * (number + 1 - len(self._said))))
-            self._said.extend(more)
-            self._capital.extend(more)
-        self._said[number] += 1
-        self._capital[number] += word[0] != word[0].lower()
-
-    def shares(self, size: int) -> Floats:
-        """For each of so many stems the share with a capital. In doubt, and in scripts that have none, it is 1."""
-        said, capital = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
-        said[: len(self._said)], capital[: len(self._said)] = self._said, self._capital
-        return np.where(said >= _ENOUGH, capital / np.maximum(said, 1), np.float32(1))
-
-
-_ENOUGH = 3
-"""Times that a stem must have stood inside a summary before its spelling says anything."""
-_HEADLINE = 0.6
-"""A summary with a larger share of capitals is set like a headline, and says nothing of names."""
-
-
 class Numbering:
     """Numbers units as they come, and appends their documents."""
 
@@ -123,13 +96,11 @@ class Numbering:
     def append(self, words: ItemWords) -> None:
         units = units_of(words)
         self.documents.append([self._number(unit) for unit, _ in units], [weight for _, weight in units])
-        spelled = words.summary_words
-        if words.round_up or sum(word[0].isupper() for word in spelled) > _HEADLINE * len(spelled):
-            return
-        # the first word of a sentence has a capital whatever it is; where others begin is not known here, and they are few
-        for word, stem in zip(spelled[1:], words.summary_stems[1:], strict=True):
-            if stem and word[0].upper() != word[0].lower():
-                self.documents.capitals.note(self._numbers[stem], word)
+        if not words.round_up:
+            inside = spelled_inside(words.summary_words, words.summary_stems)
+            # what has no capitals (digits, Han, Arabic) may be a name
+            cased = [(stem, word[0].isupper()) for stem, word in inside if word[0].upper() != word[0].lower()]
+            self.documents.capitals.note([self._numbers[stem] for stem, _ in cased], [capital for _, capital in cased])
 
     def _number(self, unit: str) -> int:
         number = self._numbers.get(unit)
@@ -256,9 +227,13 @@ _PROPER = 0.75
 """Share of capitals from which a unit is a name."""
 
 
+_ENOUGH = 3
+"""Times that a stem must have stood inside a summary before its spelling says anything; till then it counts as a name."""
+
+
 def _proper(documents: Documents) -> Floats:
     """For each unit how likely it is a name; a bigram as likely as the less likely of its stems."""
-    shares = documents.capitals.shares(len(documents.names))
+    shares = documents.capitals.shares(len(documents.names), _ENOUGH)
     number = {unit: place for place, unit in enumerate(documents.names)}
     for place, unit in enumerate(documents.names):
         if " " in unit:

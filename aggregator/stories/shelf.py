@@ -1,6 +1,6 @@
 """The active items of one language as rows of vectors, and which of them are like a new one. Pure.
 
-word cosine > 0.04, some member of the story >= 0.15 | half words, half characters | x shared evidence x time x same feed
+word cosine > 0.04, some member of the story >= 0.15 | half words, half characters | x shared words x names among them x time x same feed
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Neighbours:
 class Shelf:
     """Rows of the active items of one language: vectors, feed, story, time. Dead rows go when a quarter of them are dead."""
 
-    def __init__(self, table: FrequencyTable | None, likeness: Likeness) -> None:
+    def __init__(self, table: FrequencyTable | None, likeness: Likeness, language: str = "") -> None:
         self.measure = Measure(likeness)
-        self.word_space = WordSpace(table, likeness.words)
+        self.word_space = WordSpace(table, likeness.words, language)
         self.gram_space = GramSpace(likeness.grams)
         self._index = WordIndex()
         self.entries: list[Entry] = []
@@ -70,6 +70,7 @@ class Shelf:
         """Count a batch, then weigh it with itself counted, then append it. Returns its rows; they have no story yet."""
         words = [entry.words for entry in entries]
         stems = [self.word_space.columns(item) for item in words]
+        self.word_space.learn_names(words)
         grams = [row for part in _parts(words) for row in self.gram_space.columns(part)]
         times = [entry.at_seconds for entry in entries]
         self.word_space.window.count([columns for columns, _ in stems])
@@ -80,6 +81,7 @@ class Shelf:
         letters = (
             (columns, weights) for some in _parts(grams) for (columns, _), weights in zip(some, self.gram_space.weigh(some), strict=True)
         )
+        self.measure.named = self.word_space.named
         self.measure.add(weighed, letters, times, feeds, [_frame_number(entry) for entry in entries])
         self.entries.extend(entries)
         self.roster.grow(len(entries))
@@ -106,6 +108,7 @@ class Shelf:
     def _compact(self, kept: Numbers) -> None:
         self.measure.keep(kept, len(self.word_space.stems))
         self.measure.words.renumber(self.word_space.forget_unused(self.measure.words.used()))
+        self.measure.named = self.word_space.named
         self._index.forget()
         self.numbering += 1
         self._counted = self._counted[kept]

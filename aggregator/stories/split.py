@@ -27,7 +27,7 @@ class SplitParams:
     part to change sides.
     """
 
-    ratio: float = 0.6
+    ratio: float = 0.5
     margin: float = 0.05
     least: int = 8
     part: int = 3

@@ -22,10 +22,10 @@ def test_two_blocks_are_found_and_the_first_member_is_in_the_first() -> None:
 
 
 def test_two_events_are_cut_and_one_event_is_not() -> None:
-    cut = find_cut(blocks((4, 5), 0.4, 0.2), PARAMS)
+    cut = find_cut(blocks((4, 5), 0.4, 0.19), PARAMS)
     assert cut is not None
     assert cut.tolist() == [False] * 4 + [True] * 5
-    assert find_cut(blocks((4, 5), 0.4, 0.35), PARAMS) is None
+    assert find_cut(blocks((4, 5), 0.4, 0.21), PARAMS) is None
 
 
 def test_small_stories_and_stray_members_are_left_alone() -> None:

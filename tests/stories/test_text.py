@@ -17,6 +17,7 @@ from aggregator.stories.text import (
     language_of,
     letters,
     read_item,
+    slug,
     stem_words,
 )
 from tests.stories.make import item
@@ -133,12 +134,13 @@ def test_ordinary_headlines_are_not(title: str) -> None:
     assert not is_round_up(title)
 
 
-@given(st.text(max_size=200), st.text(max_size=400), st.sampled_from(["en", "pl", "ja", "", "xx-Weird", None]))
-def test_reading_never_fails_and_words_and_stems_stay_parallel(title: str, summary: str, language: str | None) -> None:
-    words = read_item(item(1, title, summary, language=language or ""))
+@given(st.text(max_size=200), st.text(max_size=400), st.sampled_from(["en", "pl", "ja", "", "xx-Weird", None]), st.text(max_size=200))
+def test_reading_never_fails_and_words_and_stems_stay_parallel(title: str, summary: str, language: str | None, link: str) -> None:
+    words = read_item(item(1, title, summary, language=language or "", link=f"https://a.example/{link}"))
     assert len(words.title_words) == len(words.title_stems)
     assert len(words.summary_words) == len(words.summary_stems)
-    assert "" not in words.counts
+    assert len(words.slug_words) == len(words.slug_stems)
+    assert "" not in words.counts_with_slug
 
 
 @pytest.mark.parametrize(
@@ -161,3 +163,27 @@ def test_stems_are_the_same_when_words_that_were_not_met_for_long_are_forgotten(
     first = [cache[word] for word in words]
     assert len(cache) + len(cache._before) <= 100
     assert [cache[word] for word in words] == first == [text._StemCache("en")[word] for word in words]
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://a.example/2023/12/26/storm-gerrit-hits-a1b2c3.html", "storm gerrit hits"),
+        ("https://a.example/world_news/storm_gerrit_hits_harbour/", "storm gerrit hits harbour"),
+        ("https://a.example/news/articles/cd10kdqe8yko", ""),
+        ("https://a.example/news/uk-67812345", ""),
+        ("https://a.example/f1-2023-final-at-98765432", "f1 2023 final at"),
+        ("https://a.example/%C5%9Bnieg-w-g%C3%B3rach-dzi%C5%9B,nid,123", "śnieg w górach"),
+        ("https://a.example/?p=storm-gerrit-hits-harbour", ""),
+        ("//[a.example/storm-gerrit-hits", ""),
+        ("", ""),
+    ],
+)
+def test_the_words_of_an_address(address: str, said: str) -> None:
+    assert slug(address) == said
+
+
+def test_of_an_address_stays_what_neither_title_nor_summary_says() -> None:
+    words = read_item(item(1, "Ferry aground", "Dozens wait.", link="https://a.example/ferries-aground-off-malta-with-dozens"))
+    assert words.slug_words == ("malta",)
+    assert words.counts_with_slug == {**words.counts, "malta": 1}

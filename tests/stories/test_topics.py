@@ -288,7 +288,7 @@ def test_what_is_about_nobody_and_nowhere_is_a_section_of_the_paper_and_no_topic
 
 def proper(*summaries: str) -> dict[str, float]:
     documents = numbered(read_item(item(n, "A title", summary)) for n, summary in enumerate(summaries))
-    return dict(zip(documents.names, documents.capitals.shares(len(documents.names)).tolist(), strict=True))
+    return dict(zip(documents.names, documents.capitals.shares(len(documents.names), 3).tolist(), strict=True))
 
 
 def test_a_name_is_what_has_a_capital_inside_a_sentence() -> None:
