@@ -29,7 +29,7 @@ class Company:
 
     nearest: int = 10
     stays: int = 3
-    follows: int = 8
+    follows: int = 7
     least: float = 0.15
     saga: int = 12
 

@@ -5,7 +5,8 @@ resemble each other on average too little for average linkage, while the centres
 the news ties together what is several sagas, and their stories fall into parts that hang together better than the whole.
 
 Measured on 26-27 December 2023: of the ten pairs of topics with the nearest centres nine were one saga, of the next ten seven.
-Topics that the labels hold for one had a cohesion (see `pieces`) of .83 and more, several under one name .63 to .75.
+Topics that the labels hold for one had a cohesion (see `pieces`) of .83 and more, several under one name .63 to .75. What has only
+a word in common is no saga: "Russia" held four (dissent, sanctions, India, the war), with 2,283 false pairs and 255 right ones.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from aggregator.stories.linkage import pair_similarity
-from aggregator.stories.sagas import Floats
+from aggregator.stories.linkage import average_linkage, pair_similarity
+from aggregator.stories.sagas import Floats, scale_rows
 from aggregator.stories.split import Flags, Matrix, bisect, hangs_together, within
 
 _GONE = -2.0
@@ -31,19 +32,24 @@ class Shape:
     """`side`: nearness of two centres (cosine in words plus cosine in the projection) from which they are sides of one saga; at
     1.15 crimes of different places became one. `side_words`: the same in words alone, for a late group and where there is no
     projection; read through on one replayed day, 25 of the 28 pairs above it belonged together. `one`: cohesion up to which a
-    topic is several sagas; .75 to .82 score alike. `least`: stories below which a topic is not taken apart."""
+    topic is several sagas. `least`: stories below which a topic is not taken apart. `breadth`: below it a topic rests on a word or
+    two (`breadth`), and its stories are linked again without the units that make up `leading` or more of what they share, at an
+    average cosine of `linked` in words; above .32 the war in Ukraine (.38) would come apart, Russia (.31) and Trump (.28) do."""
 
     side: float = 1.2
     side_words: float = 0.48
-    one: float = 0.79
+    one: float = 0.75
     least: int = 8
+    breadth: float = 0.32
+    leading: float = 0.3
+    linked: float = 0.12
 
 
 def settle(groups: Mapping[int, list[int]], words: Any, soft: Floats, shape: Shape) -> tuple[dict[int, list[int]], list[list[int]]]:
     """Rows of stories by saga, and the groups that are under none.
 
     `groups`: rows by topic, a saga's under its id, the others under numbers below 0. Of a saga that comes apart the largest piece
-    keeps the id, of two sagas that are one the larger.
+    keeps the id, of two sagas that are one the larger. A row that is in none of what is returned hangs together with no other.
     """
     joined = {key: [key] for key in groups}
     for gone, kept in sides(groups, words, soft, shape.side if soft.shape[1] else shape.side_words):
@@ -52,12 +58,40 @@ def settle(groups: Mapping[int, list[int]], words: Any, soft: Floats, shape: Sha
     left: list[list[int]] = []
     for keys in joined.values():
         rows = np.array([row for key in keys for row in groups[key]])
-        found = [rows[piece].tolist() for piece in pieces(words[rows], soft[rows], shape.one, shape.least)]
+        found = [rows[piece].tolist() for piece in _taken_apart(words[rows], soft[rows], shape)]
         sagas = [key for key in keys if key >= 0]
-        if sagas:
+        if sagas and found:
             of_saga[max(sagas, key=lambda key: (len(groups[key]), -key))] = found.pop(0)
         left += found
     return of_saga, left
+
+
+def _taken_apart(words: Any, soft: Floats, shape: Shape) -> list[list[int]]:
+    """The sagas in one topic, as places of its stories, the largest first."""
+    if words.shape[0] < shape.least or breadth(words) >= shape.breadth:
+        return pieces(words, soft, shape.one, shape.least)
+    others = scale_rows(words.multiply(_parts(words) < shape.leading).tocsr())
+    found = []
+    for group in average_linkage(others, soft[:, :0], shape.linked):
+        found += [[group[place] for place in piece] for piece in pieces(words[group], soft[group], shape.one, shape.least)]
+    return sorted(found, key=lambda piece: (-len(piece), piece))
+
+
+def breadth(words: Any) -> float:
+    """The average cosine of words between stories, times how many units it rests on: (sum of their parts)^2 / sum of squares."""
+    parts = _parts(words)
+    stories = words.shape[0]
+    whole = float(np.square(words.sum(axis=0)).sum()) - stories
+    return float(whole / (stories * (stories - 1)) / max(float(parts @ parts), 1e-9))
+
+
+def _parts(words: Any) -> Matrix:
+    """What each unit makes up of all the cosines between stories (rows of length 1), 1 together."""
+    shared: Matrix = (
+        np.square(np.asarray(words.sum(axis=0), dtype=np.float64).ravel()) - np.asarray(words.multiply(words).sum(axis=0)).ravel()
+    )
+    shared = np.maximum(shared, 0)
+    return shared / max(float(shared.sum()), 1e-9)
 
 
 def sides(groups: Mapping[int, Sequence[int]], words: Any, soft: Floats, least: float) -> list[tuple[int, int]]:

@@ -52,7 +52,7 @@ class TopicParams:
     """Average similarity to the saga's other active stories below which a story goes elsewhere, if it finds a topic of its own."""
     least_hold: float = 0.1
     """Average similarity below which it goes in any case."""
-    link: float = 0.42
+    link: float = 0.38
     """Average similarity (half words, half projection) that stories of one topic without a saga keep."""
     least_words: float = 0.08
     """Least average cosine of words in such a topic: below it next to no group was a saga (deaths, crimes, best-of lists)."""
@@ -426,7 +426,9 @@ class _LanguageLinker:
         for row, story_id in enumerate(self._ids):
             if self._in_saga(row):
                 groups.setdefault(self._topic_of[story_id] or 0, []).append(row)
+        before = {row for topic_id, rows in groups.items() if topic_id >= 0 for row in rows}
         of_saga, left = settle(groups, self._matrix, self._soft_rows(range(len(self._ids))), self.params.shape)
+        self._topic_of.update({self._ids[row]: None for row in before})
         self._topic_of.update({self._ids[row]: saga for saga, rows in of_saga.items() for row in rows})
         return left
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from scipy.sparse import csr_matrix
 
 from aggregator.stories.sagas import Floats, unit_rows
-from aggregator.stories.settle import Shape, pieces, settle, sides
+from aggregator.stories.settle import Shape, breadth, pieces, settle, sides
 
 NOTHING = np.zeros((0, 0), dtype=np.float32)
 
@@ -73,3 +76,32 @@ def test_without_a_projection_words_alone_decide() -> None:
     groups = {-2: [0, 1, 2, 3, 4], -1: [5, 6, 7, 8, 9]}
     assert len(settle(groups, words, none, Shape(side_words=0.48))[1]) == 1
     assert len(settle(groups, words, none, Shape(side_words=0.999))[1]) == 2
+
+
+def country(sagas: int, each: int) -> tuple[csr_matrix, Floats]:
+    """Stories that all name one country, and with the others of their saga four words more."""
+    rows = np.zeros((sagas * each, 1 + 4 * sagas + sagas * each), dtype=np.float32)
+    rows[:, 0] = 1.5
+    for saga in range(sagas):
+        rows[saga * each : (saga + 1) * each, 1 + 4 * saga : 5 + 4 * saga] = 0.6
+    rows[:, 1 + 4 * sagas :] = np.eye(sagas * each)
+    words = unit_rows(rows)
+    return csr_matrix(words), words[:, :1]
+
+
+def test_breadth_is_the_common_cosine_times_the_units_that_it_rests_on() -> None:
+    lone = csr_matrix(unit_rows(np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]], dtype=np.float32)))
+    assert breadth(lone) == pytest.approx(0.5 * 1)
+    both = csr_matrix(unit_rows(np.array([[1, 1, 1, 0], [1, 1, 0, 1]], dtype=np.float32)))
+    assert breadth(both) == pytest.approx(2 / 3 * 2)
+
+
+def test_a_topic_that_rests_on_one_word_is_linked_again_without_it() -> None:
+    words, soft = country(sagas=3, each=4)
+    groups = {7: list(range(12))}
+    alone = Shape(one=0.1, breadth=2.0)
+    assert settle(groups, words, soft, alone) == ({7: [0, 1, 2, 3]}, [[4, 5, 6, 7], [8, 9, 10, 11]])
+    assert settle(groups, words, soft, replace(alone, breadth=0.0)) == ({7: list(range(12))}, [])
+    # stories that have nothing else in common are in none
+    words, soft = country(sagas=12, each=1)
+    assert settle(groups, words, soft, replace(alone, linked=0.6)) == ({}, [])
