@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from aggregator.stories.kernels import Floats, Ints
 from aggregator.stories.roster import Numbers
-from aggregator.stories.vectorise import GramWeights, Part, Row, Rows, WordWeights
+from aggregator.stories.vectorise import GramWeights, Meeting, Part, Row, Rows, WordWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,6 @@ class SharedWords:
         return SharedWords(self.cosine[kept], self.number[kept], self.names[kept])
 
 
-_AT_ONCE = 8
-"""Rows whose words are compared with the same others in one pass: nearly all of its time would go into the calls. (Letters take
-as long together as one by one.)"""
-
-
 class _Scratch(local):
     """A dense vector of a thread, all zero, for all languages: half a megabyte. Whoever writes to it clears it."""
 
@@ -89,7 +84,26 @@ class _Scratch(local):
         return self._row[:columns]
 
 
+class _Places(local):
+    """Numbers for columns, as Rows.meet wants them, of a thread."""
+
+    def __init__(self) -> None:
+        self._room = np.zeros(0, dtype=np.int32)
+
+    def room(self, columns: int) -> Ints:
+        if len(self._room) < columns:
+            self._room = np.zeros(2 * columns, dtype=np.int32)
+        return self._room[:columns]
+
+
 _SCRATCH = _Scratch()
+_PLACES = _Places()
+
+
+_AT_ONCE = 16
+"""Rows that are compared with the same others in one product: twice as many leave the cache."""
+_WORTH = 8
+"""Rows whose letters are compared in one product; as many as _AT_ONCE with 40 others take two thirds of the time of one by one."""
 
 
 class Measure:
@@ -142,7 +156,7 @@ class Measure:
 
         For many rows at once, since most of the time for one would go into calling numpy.
         """
-        shared, whole = self._shared_words_each(rows, others), np.concatenate([[0], *others]).astype(np.int64)[1:]
+        shared, whole = self._words_of_each(rows, others), np.concatenate([[0], *others]).astype(np.int64)[1:]
         kept = np.flatnonzero(shared.cosine > self.like.candidate)
         ends = np.searchsorted(kept, np.cumsum([len(each) for each in others]))
         counts, shared, whole = np.diff(ends, prepend=0), shared.take(kept), whole[kept]
@@ -192,68 +206,46 @@ class Measure:
 
     def shared_words(self, some: Numbers, others: Numbers) -> SharedWords:
         """Word cosines of some rows to some others and what they rest on, as matrices."""
-        theirs = self.words.gather(others)
-        squares = theirs.squared()
+        if len(some) <= _AT_ONCE:
+            return self._words_of(some, others)
         found = SharedWords.room(len(some), len(others))
         for start in range(0, len(some), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            found.put(part, self._words_of_all(some[part].tolist(), theirs, squares))
+            found.put(part, self._words_of(some[part], others))
         return found
 
-    def _shared_words_each(self, rows: Sequence[int], others: Sequence[Numbers]) -> SharedWords:
+    def _words_of(self, some: Numbers, others: Numbers) -> SharedWords:
+        """The same for a few rows."""
+        met = self.words.meet(some, others, _PLACES.room(self.words.width))
+        cosine = met.others.times(met.some).T
+        names = cosine if self.named is None else met.others.times(self._names_of(met)).T
+        squares = met.others.squared().times(met.some * met.some).T
+        return SharedWords(cosine, _effective(cosine, squares), names)
+
+    def _words_of_each(self, rows: Sequence[int], others: Sequence[Numbers]) -> SharedWords:
         """As `shared_words`, but each row with its own others; end to end."""
-        theirs = self.words.gather(np.concatenate(others))
-        squares = theirs.squared()
-        found = SharedWords.room(len(theirs.ends) - 1)
-        start = 0
-        for row, each in zip(rows, others, strict=True):
-            end = start + len(each)
-            found.put(slice(start, end), self._words_of(row, theirs.rows(start, end), squares.rows(start, end)))
-            start = end
-        return found
+        met = self.words.meet(np.array(rows), np.concatenate(others), _PLACES.room(self.words.width))
+        ends = met.others.ends
+        # one product for all rows: in the matrix end to end, column c of row number r is at c * rows + r
+        owner = np.arange(len(rows), dtype=np.int32).repeat(np.diff(ends[np.cumsum([0, *map(len, others)])]))
+        theirs = Part(ends, met.others.columns * np.int32(len(rows)) + owner, met.others.values)
+        cosine = theirs.times(met.some.ravel())
+        names = cosine if self.named is None else theirs.times(self._names_of(met).ravel())
+        squares = theirs.squared().times((met.some * met.some).ravel())
+        return SharedWords(cosine, _effective(cosine, squares), names)
 
-    def _words_of(self, row: int, theirs: Part, squares: Part) -> SharedWords:
-        """What one row shares with others."""
-        columns, values = self.words.row(row)
-        stems = self._stem_room()
-        try:
-            stems[columns] = values
-            cosine = theirs.times(stems)
-            stems[columns] = values * values
-            number = _effective(cosine, squares.times(stems))
-            if self.named is None:
-                return SharedWords(cosine, number, cosine)
-            stems[columns] = values * self.named[columns]
-            return SharedWords(cosine, number, theirs.times(stems))
-        finally:
-            stems[columns] = 0
+    def _names_of(self, met: Meeting) -> Floats:
+        """The dense matrix with nothing but names."""
+        assert self.named is not None
+        named = np.zeros_like(met.some)
+        np.multiply(met.some[1:], self.named[met.columns][:, None], out=named[1:])
+        return named
 
-    def _words_of_all(self, rows: list[int], theirs: Part, squares: Part) -> SharedWords:
-        """The same for a few rows at once, as matrices."""
-        mine = [self.words.row(row) for row in rows]
-        columns = np.concatenate([columns for columns, _ in mine])
-        places = columns * np.int32(len(rows)) + np.repeat(np.arange(len(rows), dtype=np.int32), [len(each) for each, _ in mine])
-        values = np.concatenate([weights for _, weights in mine])
-        room = self._stem_room(len(rows))
-        stems = room.reshape(self.words.width, len(rows))
-        try:
-            room[places] = values
-            cosine = theirs.times(stems).T
-            room[places] = values * values
-            number = _effective(cosine, squares.times(stems).T)
-            if self.named is None:
-                return SharedWords(cosine, number, cosine)
-            room[places] = values * self.named[columns]
-            return SharedWords(cosine, number, theirs.times(stems).T)
-        finally:
-            room[places] = 0
-
-    def _stem_room(self, rows: int = 1) -> Floats:
-        """A zero for each word column and each of some rows. Whoever writes to it clears it."""
-        room = rows * self.words.width
-        if len(self._stems) < room:
-            self._stems = np.zeros(2 * room, dtype=np.float32)
-        return self._stems[:room]
+    def _stem_room(self) -> Floats:
+        """A zero for each word column. Whoever writes to it clears it."""
+        if len(self._stems) < self.words.width:
+            self._stems = np.zeros(2 * self.words.width, dtype=np.float32)
+        return self._stems[: self.words.width]
 
     def parts(self, row: int, other: int) -> tuple[Ints, NDArray[np.float64]]:
         """Word columns that two rows have in common, ascending, and their parts of the cosine."""
@@ -270,10 +262,17 @@ class Measure:
 
     def _shared_letters(self, some: Numbers, others: Numbers) -> Floats:
         """Character cosines of some rows to some others, as a matrix."""
-        theirs = self.grams.gather(others)
         found = np.empty((len(some), len(others)), dtype=np.float32)
-        for place, row in enumerate(some.tolist()):
-            found[place] = self._letters_of(row, theirs)
+        if len(some) < _WORTH:
+            theirs = self.grams.gather(others)
+            for place, row in enumerate(some.tolist()):
+                found[place] = self._letters_of(row, theirs)
+            return found
+        places = _PLACES.room(self.like.grams.columns)
+        for start in range(0, len(some), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            met = self.grams.meet(some[part], others, places)
+            found[part] = met.others.times(met.some).T
         return found
 
     def _letters_of(self, row: int, theirs: Part) -> Floats:

@@ -73,13 +73,19 @@ class Part:
         product = multiply if dense.ndim == 1 else multiply_many
         return product(self.ends, self.columns, self.values, dense)
 
-    def rows(self, start: int, end: int) -> Part:
-        """Those from `start` to before `end`, of the same arrays."""
-        return Part(self.ends[start : end + 1], self.columns, self.values)
-
     def squared(self) -> Part:
         """With each value squared."""
         return Part(self.ends, self.columns, self.values * self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A few rows as the columns of a dense matrix, and others to be multiplied with it. Both have only the columns that the few
+    hold: column c is columns[c - 1] (no second time, if it is there twice), and all else that the others hold is in column 0."""
+
+    columns: Ints
+    some: Floats
+    others: Part
 
 
 class Rows:
@@ -88,6 +94,7 @@ class Rows:
     def __init__(self) -> None:
         self.count = 0
         self._ends = np.zeros(1024, dtype=np.int32)
+        self._lengths = np.zeros(1024, dtype=np.int32)
         self._indices = np.zeros(65536, dtype=np.int32)
         self._values = np.zeros(65536, dtype=np.float32)
         self._made: csr_matrix | None = None
@@ -100,10 +107,12 @@ class Rows:
         end = start + len(indices)
         if self.count + 2 > len(self._ends):
             self._ends = _roomier(self._ends, 2 * len(self._ends), self.count + 1)
+            self._lengths = _roomier(self._lengths, len(self._ends), self.count)
         if end > len(self._indices):
             room = max(end, 2 * len(self._indices))
             self._indices, self._values = _roomier(self._indices, room, start), _roomier(self._values, room, start)
         self._indices[start:end], self._values[start:end] = indices, values
+        self._lengths[self.count] = len(indices)
         self.count += 1
         self._ends[self.count] = end
         self.width = max(self.width, int(indices[-1]) + 1) if len(indices) else self.width
@@ -116,10 +125,28 @@ class Rows:
         """Some rows end to end, to be used before others are gathered."""
         rows = numbers.astype(np.int32)
         ends = np.zeros(len(rows) + 1, dtype=np.int32)
-        np.cumsum(self._ends[rows + 1] - self._ends[rows], out=ends[1:])
+        self._lengths.take(rows).cumsum(out=ends[1:])
         columns, values = self._room(int(ends[-1]))
         take_rows(self._ends, self._indices, self._values, rows, (columns, values))
         return Part(ends, columns, values)
+
+    def meet(self, some: NDArray[np.int64], others: NDArray[np.int64], places: Ints) -> Meeting:
+        """A few rows and others, to be used before more are gathered. `places`: room for each column, all zero before and after.
+
+        All columns would be half a megabyte for the letters of one row, and a dozen rows at once beyond any cache.
+        """
+        mine = self.gather(some)
+        held = mine.columns.copy()
+        dense = np.zeros((len(held) + 1, len(some)), dtype=np.float32)
+        try:
+            # a column that several rows hold ends up in the last one's place
+            places[held] = np.arange(1, len(held) + 1, dtype=np.int32)
+            owner = np.arange(len(some), dtype=np.int32).repeat(np.diff(mine.ends))
+            dense.ravel()[places.take(held) * np.int32(len(some)) + owner] = mine.values
+            theirs = self.gather(others)
+            return Meeting(held, dense, Part(theirs.ends, places.take(theirs.columns), theirs.values))
+        finally:  # it outlives an engine that failed
+            places[held] = 0
 
     def _room(self, length: int) -> tuple[Ints, Floats]:
         """Columns and values of gathered rows: arrays made anew each time cost a third more."""
@@ -149,6 +176,8 @@ class Rows:
         self.count = len(rows)
         self._ends = np.zeros(max(1024, 2 * self.count), dtype=np.int32)
         self._ends[: self.count + 1] = kept.indptr
+        self._lengths = np.zeros(len(self._ends), dtype=np.int32)
+        self._lengths[: self.count] = np.diff(kept.indptr)
         self._indices, self._values = kept.indices.astype(np.int32, copy=False), kept.data.astype(np.float32, copy=False)
 
     def used(self) -> Ints:

@@ -35,8 +35,18 @@ def test_gathered_rows_multiply_as_those_of_a_matrix(seed: int, chosen: list[int
     np.testing.assert_allclose(part.times(np.ascontiguousarray(dense[:, 0])), matrix[numbers] @ dense[:, 0], rtol=1e-5)
     np.testing.assert_allclose(part.times(dense), matrix[numbers] @ dense, rtol=1e-5)
     np.testing.assert_allclose(part.squared().times(dense), matrix[numbers].power(2) @ dense, rtol=1e-5)
-    middle = slice(min(1, len(chosen)), max(1, len(chosen) - 1) if chosen else 0)
-    np.testing.assert_allclose(part.rows(middle.start, middle.stop).times(dense), (matrix[numbers] @ dense)[middle], rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("few", [[], [3], [29, 0, 3, 3], list(range(12))], ids=["none", "one", "any order", "dozen"])
+def test_rows_that_meet_multiply_as_those_of_a_matrix(seed: int, few: list[int]) -> None:
+    rows, matrix = some_rows(seed)
+    some, others, places = np.array(few, dtype=np.int64), np.arange(30), np.zeros(WIDTH, dtype=np.int32)
+    met = rows.meet(some, others, places)
+    np.testing.assert_allclose(met.others.times(met.some), (matrix @ matrix[some].T).toarray(), rtol=1e-5)
+    for column, values in zip(met.columns, met.some[1:], strict=True):
+        assert not values.any() or values.tolist() == matrix[some].toarray()[:, column].tolist()
+    assert not places.any()
 
 
 def test_rows_gathered_later_do_not_change_a_product_that_was_made() -> None:
