@@ -46,6 +46,9 @@ def multiply_many(ends: Ints, columns: Ints, values: Floats, dense: Floats) -> F
 
 def add_lists(ends: Ints, places: Ints, values: Floats, lists: Ints, weights: Floats, out: Floats) -> None:
     """Add each list's values times its weight to `out` at the list's places; list t lies from ends[t] to ends[t + 1]."""
-    add = _routines().csc_matvec
-    for place, number in enumerate(lists.tolist()):
-        add(len(out), 1, ends[number : number + 2], places, values, weights[place : place + 1], out)
+    joined = np.zeros(len(lists) + 1, dtype=np.int32)
+    (ends[1:].take(lists) - ends.take(lists)).cumsum(out=joined[1:])
+    room = np.empty(int(joined[-1]), dtype=np.int32), np.empty(int(joined[-1]), dtype=np.float32)
+    # to join the lists takes a third as long as a call for each
+    take_rows(ends, places, values, lists, room)
+    _routines().csc_matvec(len(out), len(lists), joined, *room, weights, out)
