@@ -76,7 +76,7 @@ def explain_choice(
     if not len(order):
         return Reasons()
     rows = neighbours.rows[order].tolist()
-    shared = shelf.shared(row, rows[0])[:terms]
+    shared = shelf.shared(row, rows[0], terms)
     spelled = spellings(shelf.entries[row], {stem for stem, _ in shared})
     return Reasons(
         nearest=tuple((shelf.entries[other], round(float(like), 4)) for other, like in zip(rows, neighbours.likeness[order], strict=True)),

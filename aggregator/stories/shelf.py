@@ -155,10 +155,10 @@ class Shelf:
         """Likeness of each of `some` rows to each of `others` (Measure.cross)."""
         return self.measure.cross(some, others)
 
-    def shared(self, row: int, other: int) -> list[tuple[str, float]]:
-        """Stems that two rows have in common and their shares of the word cosine, largest first."""
+    def shared(self, row: int, other: int, most: int | None = None) -> list[tuple[str, float]]:
+        """Stems that two rows have in common and their shares of the word cosine, largest first, at most so many."""
         columns, parts = self.measure.parts(row, other)
-        order = np.argsort(-parts, kind="stable")
+        order = np.argsort(-parts, kind="stable")[:most]
         whole = float(parts.sum()) or 1.0
         return [
             (self.word_space.stems[column], part / whole)

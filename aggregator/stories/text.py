@@ -291,8 +291,10 @@ def fold(text: str) -> str:
     return text if text.isascii() else _without_marks(text)
 
 
+@lru_cache(maxsize=512)
 def letters(text: str) -> str:
-    """Folded, lower-case words with single spaces: "Biden’s U-turn" -> "biden s u turn"."""
+    """Folded, lower-case words with single spaces: "Biden’s U-turn" -> "biden s u turn". Remembered: n-grams are made of a new
+    item's, and then each of its likely originals is asked for the same."""
     return _NOT_LETTERS.sub(" ", fold(text).lower()).strip()
 
 
