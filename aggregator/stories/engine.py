@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -60,12 +61,16 @@ History = Callable[[datetime, datetime], Sequence[tuple[Item, int]]]
 class StoryParams:
     """Thresholds of the grouping; each lies on a plateau of the labelled streams (join .225-.235 scores the same within noise).
 
+    `crowd`: what a story of `crowded` items or more asks more of a single item: of those that scored .22 to .26 two in five
+    belonged there, three in five to smaller stories.
     `inflected`: factor on both where one word has many forms (text.INFLECTED). `round` is how many items are organised before
     stories are described and linked; `topic_history` how far back topics look.
     """
 
     join: float = 0.23
     merge: float = 0.22
+    crowd: float = 0.015
+    crowded: int = 8
     inflected: float = 0.76
     batch: int = 50
     round: int = 2000
@@ -78,6 +83,10 @@ class StoryParams:
         """What a likeness must reach to join and to merge in that language."""
         factor = self.inflected if language in INFLECTED else 1.0
         return round(self.join * factor, 4), round(self.merge * factor, 4)
+
+    def of_crowd(self, language: str, size: int) -> float:
+        """What a story of that many asks of a single item for being crowded; 0 when it is not."""
+        return round(self.of_language(language)[0] + self.crowd, 4) if size >= self.crowded else 0.0
 
     @classmethod
     def of(
@@ -245,7 +254,8 @@ class StoryEngine:
         home = self._bonds.home(entry, self._states)
         best = self._bonds.best(entry, scores, home)
         score = float(scores.scores[best]) if best is not None else 0.0
-        asked, _ = self.params.of_language(entry.words.language)
+        size = self._size(int(scores.stories[best])) if best is not None else 0
+        asked = max(self.params.of_language(entry.words.language)[0], self.params.of_crowd(entry.words.language, size))
         joined = home if home is not None else int(scores.stories[best]) if best is not None and score >= asked else None
         joins = joined is not None
         state = self._states[joined] if joined is not None else self._new_state(self._take_id(), entry)
@@ -296,12 +306,12 @@ class StoryEngine:
     def _merge(self, merge: Merge, current: _Round, outcome: _Outcome) -> None:
         """One story becomes part of another; its items say why from now on."""
         kept, gone = self._states[merge.kept], self._states.pop(merge.gone)
-        shelf, (_, asked) = self._shelf(kept.language), self.params.of_language(kept.language)
+        shelf = self._shelf(kept.language)
         self._cohesion(kept.language).unite(kept, gone)
         shelf.roster.put(shelf.rows_of(gone.id), kept.id)
         for entry in gone.entries:
             old = _said(entry)
-            entry.membership = replace(old, story_id=kept.id, score=round(merge.score, 4), threshold=asked, rule="repair")
+            entry.membership = replace(old, story_id=kept.id, score=round(merge.score, 4), threshold=merge.asked, rule="repair")
             current.memberships[entry.item.id] = _said(entry)
         kept.absorb(gone)
         current.stories.pop(gone.id, None)
@@ -474,7 +484,7 @@ class StoryEngine:
     def _pairs_of(self, language: str) -> StoryPairs:
         if language not in self._pairs:
             threshold, sums = self.params.of_language(language)[1], self._cohesion(language).sums
-            self._pairs[language] = StoryPairs(threshold, self._size, sums, self._may_merge)
+            self._pairs[language] = StoryPairs(threshold, self._size, sums, self._may_merge, partial(self.params.of_crowd, language))
         return self._pairs[language]
 
     def _cohesion(self, language: str) -> Cohesion:

@@ -24,19 +24,27 @@ class PairSum:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """`gone` becomes part of `kept`, because their likeness reached the threshold."""
+    """`gone` becomes part of `kept`, because their likeness reached what was asked."""
 
     kept: int
     gone: int
     score: float
+    asked: float
 
 
 class StoryPairs:
     """Sums over the story pairs that a strong link joins."""
 
     def __init__(
-        self, threshold: float, sizes: Sizes, cross: Sums, may_merge: Callable[[int, int], bool] = lambda one, other: True
+        self,
+        threshold: float,
+        sizes: Sizes,
+        cross: Sums,
+        may_merge: Callable[[int, int], bool] = lambda one, other: True,
+        of_crowd: Callable[[int], float] = lambda size: 0.0,
     ) -> None:
+        """`of_crowd`: what a story of so many asks of a single item, where that is more than the threshold."""
+        self._of_crowd = of_crowd
         self.threshold, self._sizes, self._cross, self._may_merge = threshold, sizes, cross, may_merge
         self._sums: dict[int, dict[int, PairSum]] = {}
         self._new: set[tuple[int, int]] = set()
@@ -95,14 +103,19 @@ class StoryPairs:
             # the mean is never above the maximum
             if pair is not None and pair.maximum >= self.threshold:
                 score = 0.5 * pair.maximum + 0.5 * pair.total / max(1, self._sizes(one) * self._sizes(other))
-                if score >= self.threshold:
+                if score >= self._asked(one, other):
                     found[(one, other)] = score
         return found
 
+    def _asked(self, one: int, other: int) -> float:
+        """The likeness at which two stories are merged."""
+        small, large = sorted((self._sizes(one), self._sizes(other)))
+        return max(self.threshold, self._of_crowd(large)) if small == 1 else self.threshold
+
     def _merge(self, pair: tuple[int, int], score: float) -> Merge:
         """The larger keeps its id; of two alike the older."""
-        one, other = pair
-        return Merge(one, other, score) if self._sizes(one) >= self._sizes(other) else Merge(other, one, score)
+        kept, gone = pair if self._sizes(pair[0]) >= self._sizes(pair[1]) else pair[::-1]
+        return Merge(kept, gone, score, self._asked(kept, gone))
 
     def _fold(self, merge: Merge) -> set[tuple[int, int]]:
         """Add the sums of the story that goes to those of the one that stays. Returns the pairs that changed."""

@@ -32,9 +32,9 @@ class SplitParams:
     least: int = 8
     part: int = 3
     cap: float = 0.6
-    fade: float = 0.5
+    fade: float = 0.8
     growth: float = 0.03
-    gain: float = 0.01
+    gain: float = 0.0
 
 
 def damped(likeness: Matrix, times: Matrix, other_times: Matrix, window_seconds: float, params: SplitParams) -> Matrix:

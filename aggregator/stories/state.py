@@ -115,11 +115,11 @@ class StoryState:
         self._view = None
 
     def hand_over(self, entries: list[Entry], other: StoryState) -> None:
-        """Give some members (all alive) to another story; at least one stays."""
+        """Give some members (all alive) to another story; none stays when two stories are about to change places."""
         moved = {id(entry) for entry in entries}
         self.entries = [entry for entry in self.entries if id(entry) not in moved]
         self.alive -= len(entries)
-        self.last_seconds = max(entry.at_seconds for entry in self.entries)
+        self.last_seconds = max((entry.at_seconds for entry in self.entries), default=0.0)
         self._view = None
         for entry in entries:
             other.add(entry)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from aggregator.model import Item, Membership, Story, StoryChanges, Topic
 from aggregator.stories.engine import Description, StoryEngine, StoryParams, _Outcome, _Round
 from aggregator.stories.measure import Likeness
-from aggregator.stories.repair import Merge
+from aggregator.stories.repair import Merge, StoryPairs
 from aggregator.stories.shelf import Shelf
 from aggregator.stories.state import to_entry
 from aggregator.stories.tables import load_tables
@@ -218,6 +219,19 @@ def test_stories_that_turn_out_to_be_one_are_merged_and_the_old_id_redirects() -
     assert not told & {gone for gone, _ in second.merged}
 
 
+@pytest.mark.parametrize(("sizes", "merged"), [((1, 4), [(2, 1, 0.2)]), ((1, 8), []), ((2, 8), [(2, 1, 0.2)])])
+def test_a_crowded_story_asks_more_of_a_single_item(sizes: tuple[int, int], merged: list[tuple[int, int, float]]) -> None:
+    one, other = sizes
+    # half of .3 and half of .2: between what merging and what the crowd asks
+    params, total = StoryParams(join=0.26, crowd=0.04, crowded=8), 0.2 * one * other
+    of_crowd = partial(params.of_crowd, "en")
+    pairs = StoryPairs(0.2, {1: one, 2: other}.__getitem__, lambda _, others: [(total, 0.3) for _ in others], of_crowd=of_crowd)
+    told: list[tuple[int, int, float]] = []
+    pairs.joined(2, {1: (0.2 * one, 0.3)})
+    pairs.merges(lambda merge: told.append((merge.kept, merge.gone, merge.asked)))
+    assert told == merged
+
+
 def test_the_larger_story_keeps_its_id_in_a_merge() -> None:
     engine = StoryEngine(StoryParams(join=0.235, merge=0.9), TABLES)
     first = engine.add([item(1, *BAKERY[0]), item(2, *QUAKE[0]), item(3, *QUAKE[1])])
@@ -338,8 +352,8 @@ def test_a_merged_story_leads_to_the_one_that_is_left_when_a_story_between_them_
     current, outcome = _Round(), _Outcome()
     engine._organise([item(2, *COMET)], current, outcome)
     engine._organise([item(3, *RATES)], current, outcome)
-    engine._merge(Merge(kept=2, gone=1, score=0.5), current, outcome)
-    engine._merge(Merge(kept=3, gone=2, score=0.5), current, outcome)
+    engine._merge(Merge(kept=2, gone=1, score=0.5, asked=0.22), current, outcome)
+    engine._merge(Merge(kept=3, gone=2, score=0.5, asked=0.22), current, outcome)
     assert outcome.merged == [(1, 3)]
     assert {membership.story_id for membership in current.memberships.values()} == {3}
 

@@ -37,7 +37,7 @@ def test_time_and_copies_count_less() -> None:
     day = 86_400.0
     likeness = np.array([[1.0, 0.5, 0.5]])
     faded = damped(likeness, np.array([0.0]), np.array([0.0, 1.5 * day, 9 * day]), 3 * day, PARAMS)
-    assert faded[0].tolist() == pytest.approx([0.6, 0.375, 0.25])
+    assert faded[0].tolist() == pytest.approx([0.6, 0.3, 0.1])
 
 
 def test_a_member_on_the_wrong_side_goes_over_but_no_side_falls_below_three() -> None:
