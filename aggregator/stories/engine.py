@@ -69,7 +69,7 @@ class StoryParams:
 
     join: float = 0.23
     merge: float = 0.22
-    crowd: float = 0.015
+    crowd: float = 0.02
     crowded: int = 8
     inflected: float = 0.76
     batch: int = 50
