@@ -161,7 +161,7 @@ class Comparer:
             0.0,
             0.0,
             0.0,
-            self.params.of_language(entry.words.language)[0],
+            self.params.to_join(entry.words.language, len(near)),
             len(near),
             obstacles=self._against(entry, others, near),
         )

@@ -88,6 +88,10 @@ class StoryParams:
         """What a story of that many asks of a single item for being crowded; 0 when it is not."""
         return round(self.of_language(language)[0] + self.crowd, 4) if size >= self.crowded else 0.0
 
+    def to_join(self, language: str, size: int) -> float:
+        """What an item must reach to join a story of that many."""
+        return max(self.of_language(language)[0], self.of_crowd(language, size))
+
     @classmethod
     def of(
         cls, *, window_seconds: float, join: float, merge: float, same_feed: float, batch: int, topic_history_seconds: float
@@ -255,7 +259,7 @@ class StoryEngine:
         best = self._bonds.best(entry, scores, home)
         score = float(scores.scores[best]) if best is not None else 0.0
         size = self._size(int(scores.stories[best])) if best is not None else 0
-        asked = max(self.params.of_language(entry.words.language)[0], self.params.of_crowd(entry.words.language, size))
+        asked = self.params.to_join(entry.words.language, size)
         joined = home if home is not None else int(scores.stories[best]) if best is not None and score >= asked else None
         joins = joined is not None
         state = self._states[joined] if joined is not None else self._new_state(self._take_id(), entry)

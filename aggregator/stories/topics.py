@@ -426,9 +426,9 @@ class _LanguageLinker:
         for row, story_id in enumerate(self._ids):
             if self._in_saga(row):
                 groups.setdefault(self._topic_of[story_id] or 0, []).append(row)
-        before = {row for topic_id, rows in groups.items() if topic_id >= 0 for row in rows}
+        in_sagas = [row for topic_id, rows in groups.items() if topic_id >= 0 for row in rows]
         of_saga, left = settle(groups, self._matrix, self._soft_rows(range(len(self._ids))), self.params.shape)
-        self._topic_of.update({self._ids[row]: None for row in before})
+        self._topic_of.update({self._ids[row]: None for row in in_sagas})
         self._topic_of.update({self._ids[row]: saga for saga, rows in of_saga.items() for row in rows})
         return left
 

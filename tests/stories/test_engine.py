@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from aggregator.model import Item, Membership, Story, StoryChanges, Topic
+from aggregator.stories.compare import Comparer
 from aggregator.stories.engine import Description, StoryEngine, StoryParams, _Outcome, _Round
 from aggregator.stories.measure import Likeness
 from aggregator.stories.repair import Merge, StoryPairs
@@ -230,6 +231,16 @@ def test_a_crowded_story_asks_more_of_a_single_item(sizes: tuple[int, int], merg
     pairs.joined(2, {1: (0.2 * one, 0.3)})
     pairs.merges(lambda merge: told.append((merge.kept, merge.gone, merge.asked)))
     assert told == merged
+
+
+def test_the_third_item_of_a_crowded_story_must_be_more_like_it() -> None:
+    items = [item(n, *QUAKE[n - 1], minutes=10 * n) for n in (1, 2, 3)]
+    assert groups(grouped(items)[1]) == [[1, 2, 3]]
+    crowded = StoryParams(crowd=0.7, crowded=2)
+    _, changes = grouped(items, crowded)
+    assert groups(changes) == [[1, 2], [3]]
+    assert of(changes, 3).threshold == 0.93
+    assert Comparer(crowded, TABLES, items).fit(3, of(changes, 1).story_id, [1, 2]).threshold == 0.93
 
 
 def test_the_larger_story_keeps_its_id_in_a_merge() -> None:

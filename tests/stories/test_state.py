@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.model import Membership
-from aggregator.stories.state import to_entry
+from aggregator.stories.state import StoryState, to_entry
 from tests.stories.make import item
 
 SHARES = st.floats(0, 1, allow_nan=False)
@@ -49,3 +49,15 @@ def test_an_entry_keeps_the_words_of_its_item_and_leaves_the_texts_to_the_store(
 def test_items_of_one_feed_share_its_name() -> None:
     one, other = (to_entry(replace(item(n, "Quake"), feed="".join(["feed", " one"]))) for n in (1, 2))
     assert one.item.feed is other.item.feed
+
+
+def test_two_stories_can_change_places_altogether() -> None:
+    one, other = StoryState(1, "en"), StoryState(2, "en")
+    for story, number in ((one, 1), (other, 2)):
+        story.add(to_entry(item(number, "Quake off Lisbon"), Membership(number, story.id)))
+        story.alive = 1
+    first, second = list(one.entries), list(other.entries)
+    one.hand_over(first, other)
+    other.hand_over(second, one)
+    assert (one.entries, other.entries) == (second, first)
+    assert (one.last_seconds, one.alive) == (second[0].at_seconds, 1)
